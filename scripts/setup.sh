@@ -1,0 +1,66 @@
+#!/bin/sh
+# setup.sh: makes a Debian (or Ubuntu) machine ready for the tests: installs the
+# mail clients that they drive and Dovecot, their oracle, and starts no daemon.
+# Does nothing where everything is there. What is missing and cannot be installed
+# is named, and the script fails.
+set -eu
+
+# program:package
+NEEDS="mbsync:isync offlineimap:offlineimap3 neomutt:neomutt curl:curl python3:python3
+fetchmail:fetchmail tmux:tmux openssl:openssl gcc:gcc git:git make:make dovecot:dovecot-imapd"
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+GO_MIN=1.26
+
+say() { echo "setup: $*" >&2; }
+
+# missing prints the packages whose program is not there.
+missing() {
+	for n in $NEEDS; do
+		command -v "${n%%:*}" >/dev/null 2>&1 || printf '%s ' "${n#*:}"
+	done
+	# the race detector needs the C library's headers
+	[ -e /usr/include/stdlib.h ] || printf 'libc6-dev '
+}
+
+check_go() {
+	command -v go >/dev/null 2>&1 || { say "no Go: install Go $GO_MIN or newer, see https://go.dev/doc/install"; exit 1; }
+	have=$(go env GOVERSION | sed 's/^go//')
+	first=$(printf '%s\n%s\n' "$GO_MIN" "$have" | sort -V | head -n 1)
+	[ "$first" = "$GO_MIN" ] || { say "Go $have is too old: Go $GO_MIN or newer is needed"; exit 1; }
+}
+
+check_go
+want=$(missing)
+[ -n "$want" ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+	say "the tests need these Debian packages or their like: $want"
+	say "run this as root on Debian to have them installed"
+	exit 1
+fi
+
+# No daemon of an installed package may start by itself; the guard is taken away
+# again if it was not there before.
+guard=/usr/sbin/policy-rc.d
+if [ ! -e "$guard" ]; then
+	printf '#!/bin/sh\nexit 101\n' >"$guard"
+	chmod 755 "$guard"
+	trap 'rm -f "$guard"' EXIT
+fi
+# Links into an unpacked Dovecot elsewhere would be written through.
+for l in /usr/lib/dovecot /usr/bin/doveconf /usr/bin/doveadm; do
+	[ ! -L "$l" ] || rm "$l"
+done
+
+say "installing: $want"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+# shellcheck disable=SC2086
+if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	-o DPkg::Lock::Timeout=300 $want; } >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	say "apt-get failed, see $log"
+	exit 1
+fi
+rm -f "$log"
+want=$(missing)
+[ -z "$want" ] || { say "still missing after the installation: $want"; exit 1; }
