@@ -1,0 +1,226 @@
+package maildir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"postrider/mail"
+	"postrider/vfs"
+)
+
+// draft is a file in tmp on its way to cur.
+type draft struct {
+	f    *Folder
+	name string // in tmp
+	file vfs.File
+
+	text *storer // nil for a staged copy
+
+	linked       bool  // shares its inode with another message
+	stored       int64 // sizes of a staged copy
+	served       int64
+	verbatimCopy bool
+}
+
+// maxUniqueTries bounds how often a name is made anew because it is taken,
+// which only a foreign writer with our host name and pid can cause.
+const maxUniqueTries = 16
+
+// Create makes an empty file in tmp. Its bytes are written in the form in which
+// they are stored.
+func (f *Folder) Create(n int64) (mail.MessageDraft, error) {
+	d, err := f.createTemp()
+	if err != nil {
+		return nil, err
+	}
+	d.text = &storer{file: d.file}
+	return d, nil
+}
+
+func (f *Folder) createTemp() (*draft, error) {
+	var err error
+	for range maxUniqueTries {
+		name := f.o.Unique.Temp()
+		var file vfs.File
+		file, err = f.tmp.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, f.o.FileMode)
+		if err == nil {
+			return &draft{f: f, name: name, file: file}, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("create a message in %s: %w", f.dir.Path(), err)
+}
+
+// StageCopy makes a copy of the message m of the Maildir in src in tmp: a hard
+// link where that is possible, else a copy of the bytes. A link is safe: flags
+// are in the name, nobody writes into a message file, and the date is the same.
+func (f *Folder) StageCopy(src vfs.Dir, m mail.MessageFile) (mail.MessageDraft, error) {
+	where := "cur"
+	if m.New {
+		where = "new"
+	}
+	from, err := src.OpenDir(where)
+	if err != nil {
+		return nil, err
+	}
+	defer from.Close()
+	file, err := from.Open(m.Name)
+	if err != nil {
+		return nil, err
+	}
+	d, err := f.linkTemp(from, m.Name, file)
+	if d == nil && err == nil {
+		d, err = f.copyTemp(file)
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("copy a message to %s: %w", f.dir.Path(), err)
+	}
+	d.served = m.CRLFSize
+	d.verbatimCopy = hasVerbatimField(m.Base)
+	return d, nil
+}
+
+// linkTemp returns nil and no error where a link cannot be made but a copy can.
+// On success the open file is the draft's.
+func (f *Folder) linkTemp(from vfs.Dir, name string, file vfs.File) (*draft, error) {
+	st, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	for range maxUniqueTries {
+		temp := f.o.Unique.Temp()
+		err = from.Link(name, f.tmp, temp)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err == nil {
+			return f.checkLink(&draft{f: f, name: temp, file: file, linked: true, stored: st.Size}, st.Ino)
+		}
+		break
+	}
+	for _, e := range []error{syscall.EXDEV, syscall.EMLINK, syscall.EPERM, syscall.EOPNOTSUPP, syscall.ENOSYS} {
+		if errors.Is(err, e) {
+			return nil, nil
+		}
+	}
+	return nil, err
+}
+
+// checkLink makes sure that the link is one to the file that was opened.
+func (f *Folder) checkLink(d *draft, ino uint64) (*draft, error) {
+	st, err := f.tmp.Stat(d.name)
+	if err == nil && (st.Ino != ino || st.Type != vfs.Regular) {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		f.tmp.Remove(d.name)
+		return nil, err
+	}
+	return d, nil
+}
+
+// copyTemp copies the bytes. On success it has closed the file.
+func (f *Folder) copyTemp(file vfs.File) (*draft, error) {
+	st, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	d, err := f.createTemp()
+	if err != nil {
+		return nil, err
+	}
+	d.stored, err = io.Copy(d.file, io.NewSectionReader(file, 0, st.Size))
+	if err == nil {
+		err = d.file.SetTimes(st.Mtime)
+	}
+	if err != nil {
+		d.Abort()
+		return nil, err
+	}
+	file.Close()
+	return d, nil
+}
+
+// Write takes bytes as they are to be served.
+func (d *draft) Write(p []byte) (int, error) {
+	if d.text == nil {
+		return 0, errors.New("maildir: write to a staged copy")
+	}
+	return d.text.Write(p)
+}
+
+// Sync makes the bytes durable.
+func (d *draft) Sync() error {
+	if err := d.finish(); err != nil {
+		return err
+	}
+	return d.file.Sync()
+}
+
+func (d *draft) finish() error {
+	if d.text == nil {
+		return nil
+	}
+	return d.text.finish()
+}
+
+// Size returns the octets stored, and served or -1.
+func (d *draft) Size() (disk, crlf int64) {
+	if d.text == nil {
+		return d.stored, d.served
+	}
+	return d.text.sizes()
+}
+
+func (d *draft) verbatim() bool {
+	if d.text == nil {
+		return d.verbatimCopy
+	}
+	return d.text.needsField()
+}
+
+// Publish moves the file to cur under its final name. The date of a link is
+// left alone: it is that of the original, too.
+func (d *draft) Publish(flags mail.Flags, internal time.Time) (mail.MessageFile, error) {
+	if err := d.finish(); err != nil {
+		return mail.MessageFile{}, err
+	}
+	if !internal.IsZero() && !d.linked {
+		if err := d.file.SetTimes(internal); err != nil {
+			return mail.MessageFile{}, err
+		}
+	}
+	st, err := d.file.Stat()
+	if err != nil {
+		return mail.MessageFile{}, err
+	}
+	stored, served := d.Size()
+	for range maxUniqueTries {
+		base := d.f.o.Unique.Base(st.Dev, st.Ino, stored, served, d.verbatim())
+		name := FileName{Base: base}.WithFlags(flags).String()
+		err = d.f.tmp.RenameNoReplace(d.name, d.f.cur, name)
+		if err == nil {
+			m := messageFile(name, false)
+			m.Ino = st.Ino
+			return m, d.file.Close()
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	return mail.MessageFile{}, fmt.Errorf("publish a message in %s: %w", d.f.dir.Path(), err)
+}
+
+// Abort removes the file.
+func (d *draft) Abort() error {
+	err := d.f.tmp.Remove(d.name)
+	return errors.Join(err, d.file.Close())
+}
