@@ -1,0 +1,132 @@
+package message
+
+import "strings"
+
+// scanner reads the tokens of structured header fields (RFC 5322 3.2, RFC 2045 5.1).
+// It accepts what is wrong: an unclosed string or comment ends with the field.
+type scanner struct {
+	b   []byte
+	pos int
+}
+
+func newScanner(v []byte) *scanner { return &scanner{b: v} }
+
+func (s *scanner) more() bool { return s.pos < len(s.b) }
+
+func (s *scanner) peek() byte {
+	if !s.more() {
+		return 0
+	}
+	return s.b[s.pos]
+}
+
+func (s *scanner) try(c byte) bool {
+	if s.more() && s.b[s.pos] == c {
+		s.pos++
+		return true
+	}
+	return false
+}
+
+// skip goes over blanks, line ends and comments.
+func (s *scanner) skip() {
+	for s.more() {
+		switch s.b[s.pos] {
+		case ' ', '\t', '\r', '\n':
+			s.pos++
+		case '(':
+			s.comment()
+		default:
+			return
+		}
+	}
+}
+
+// comment reads a comment, nested ones included, and returns its text.
+func (s *scanner) comment() string {
+	s.pos++
+	start, depth := s.pos, 1
+	for ; s.more(); s.pos++ {
+		switch s.b[s.pos] {
+		case '\\':
+			s.pos++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				text := string(s.b[start:s.pos])
+				s.pos++
+				return text
+			}
+		}
+	}
+	s.pos = len(s.b)
+	return string(s.b[start:])
+}
+
+// token reads a token of RFC 2045: everything but blanks and tspecials.
+func (s *scanner) token() string {
+	start := s.pos
+	for s.more() && !isTspecial(s.b[s.pos]) {
+		s.pos++
+	}
+	return string(s.b[start:s.pos])
+}
+
+func isTspecial(c byte) bool {
+	return c <= ' ' || c == 0x7f || strings.IndexByte(`()<>@,;:\"/[]?=`, c) >= 0
+}
+
+// quoted reads a quoted string and returns it without quotes and escapes, and
+// without line ends.
+func (s *scanner) quoted() string {
+	s.pos++
+	var b strings.Builder
+	for ; s.more(); s.pos++ {
+		switch c := s.b[s.pos]; {
+		case c == '"':
+			s.pos++
+			return b.String()
+		case c == '\\' && s.pos+1 < len(s.b):
+			s.pos++
+			b.WriteByte(s.b[s.pos])
+		case c != '\r' && c != '\n':
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// params reads "; name=value" to the end. A value that is no token goes up to the
+// next semicolon, as mail that is written wrong means it.
+func (s *scanner) params() []Param {
+	var out []Param
+	for len(out) < 1000 {
+		for s.skip(); s.more() && !s.try(';'); s.skip() {
+			s.pos++
+		}
+		s.skip()
+		if !s.more() {
+			break
+		}
+		name := s.token()
+		s.skip()
+		if name == "" || !s.try('=') {
+			continue
+		}
+		s.skip()
+		out = append(out, Param{name, s.paramValue()})
+	}
+	return joinContinuations(out)
+}
+
+func (s *scanner) paramValue() string {
+	if s.peek() == '"' {
+		return s.quoted()
+	}
+	start := s.pos
+	for s.more() && s.b[s.pos] != ';' && s.b[s.pos] != ' ' && s.b[s.pos] != '\t' && s.b[s.pos] != '\r' && s.b[s.pos] != '\n' && s.b[s.pos] != '(' {
+		s.pos++
+	}
+	return string(s.b[start:s.pos])
+}
