@@ -13,7 +13,7 @@ type Envelope struct {
 // the first counts; address fields add up.
 func ParseEnvelope(header []byte) *Envelope {
 	e := &Envelope{}
-	for f := range fieldsOf(header) {
+	for f := range Fields(header) {
 		switch name := f.Name; {
 		case equalFold(string(name), "date"):
 			setText(&e.Date, f.Value)
@@ -48,7 +48,7 @@ func ParseEnvelope(header []byte) *Envelope {
 
 func setText(dst **string, v []byte) {
 	if *dst == nil {
-		s := unfold(v)
+		s := Unfold(v)
 		*dst = &s
 	}
 }

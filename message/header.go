@@ -15,9 +15,7 @@ type Field struct {
 
 // Fields yields the fields of a header in order. A line without a colon is a field
 // without a name; it ends at the blank line. The bytes are those of header.
-func Fields(header []byte) iter.Seq[Field] { return fieldsOf(header) }
-
-func fieldsOf(header []byte) iter.Seq[Field] {
+func Fields(header []byte) iter.Seq[Field] {
 	return func(yield func(Field) bool) {
 		for len(header) > 0 {
 			n := fieldLen(header)
@@ -64,9 +62,9 @@ func trimEOL(b []byte) []byte {
 	return b
 }
 
-// unfold returns a field's value on one line without blanks around it: line ends
+// Unfold returns a field's value on one line without blanks around it: line ends
 // are taken away, the blanks that follow them stay (RFC 5322 2.2.3).
-func unfold(v []byte) string {
+func Unfold(v []byte) string {
 	v = bytes.TrimSpace(v)
 	if bytes.IndexByte(v, '\n') < 0 {
 		return string(v)
@@ -85,7 +83,7 @@ func unfold(v []byte) string {
 // not, are not), whole and in their order, and the blank line that ends a header
 // (RFC 3501 6.4.5, HEADER.FIELDS). Names are compared in any case of letters.
 func AppendFields(dst, header []byte, names []string, not bool) []byte {
-	for f := range fieldsOf(header) {
+	for f := range Fields(header) {
 		if hasName(names, f.Name) != not {
 			dst = append(dst, f.Raw...)
 			if len(f.Raw) > 0 && f.Raw[len(f.Raw)-1] != '\n' {
@@ -108,8 +106,8 @@ func hasName(names []string, name []byte) bool {
 // Values yields the unfolded values of the fields with a name.
 func Values(header []byte, name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for f := range fieldsOf(header) {
-			if equalFold(string(f.Name), name) && !yield(unfold(f.Value)) {
+		for f := range Fields(header) {
+			if equalFold(string(f.Name), name) && !yield(Unfold(f.Value)) {
 				return
 			}
 		}

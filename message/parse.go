@@ -199,7 +199,7 @@ func (p *parser) boundary(ln line) (level int, closing, found bool) {
 // fields takes the MIME fields from a header whose lines end in LF.
 func (part *Part) fields(header []byte) {
 	seenType := false
-	for f := range fieldsOf(header) {
+	for f := range Fields(header) {
 		if len(f.Name) < 8 || !equalFold(string(f.Name[:8]), "content-") {
 			continue
 		}
@@ -211,9 +211,9 @@ func (part *Part) fields(header []byte) {
 		case "transfer-encoding":
 			part.Encoding = parseToken(f.Value)
 		case "id":
-			part.ID = unfold(f.Value)
+			part.ID = Unfold(f.Value)
 		case "description":
-			part.Description = unfold(f.Value)
+			part.Description = Unfold(f.Value)
 		case "md5":
 			part.MD5 = parseToken(f.Value)
 		case "disposition":
@@ -221,7 +221,7 @@ func (part *Part) fields(header []byte) {
 		case "language":
 			part.Language = parseLanguages(f.Value)
 		case "location":
-			part.Location = strings.Join(strings.Fields(unfold(f.Value)), "")
+			part.Location = strings.Join(strings.Fields(Unfold(f.Value)), "")
 		}
 	}
 }
