@@ -116,7 +116,7 @@ func (l *Loaded) fillAddresses() (mistakes []Mistake) {
 			address = ""
 		}
 		if address != "" && net.ParseIP(address) == nil {
-			mistakes = append(mistakes, Mistake{File: l.source(pair.setting), Text: fmt.Sprintf("%s: %q is no address", pair.setting, address)})
+			mistakes = append(mistakes, l.at(pair.setting, fmt.Sprintf("%s: %q is no address", pair.setting, address)))
 		}
 		for i, at := range pair.list {
 			host, port, _ := net.SplitHostPort(at)
@@ -140,6 +140,11 @@ func (l *Loaded) Text(name string) string {
 		}
 	}
 	return ""
+}
+
+// at is a mistake in the value of a setting.
+func (l *Loaded) at(name, text string) Mistake {
+	return Mistake{File: l.source(name), Text: text}
 }
 
 func (l *Loaded) source(name string) string {

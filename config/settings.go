@@ -23,9 +23,9 @@ func (s *Setting) DefaultFor(courier bool) string {
 func Settings() []Setting {
 	return []Setting{
 		{"ADDRESS", "0", "", "address", "where the plain listener listens; 0 is everywhere", nil},
-		{"PORT", "143", "", "ports", "its ports, [ADDRESS.]PORT with commas; empty: no such listener", listen("ADDRESS", func(c *Config) *[]string { return &c.Listen })},
+		{"PORT", "143", "", "ports", "its ports, [ADDRESS.]PORT with commas; empty: no such listener", listen(func(c *Config) *[]string { return &c.Listen })},
 		{"SSLADDRESS", "0", "", "address", "where the TLS listener listens; 0 is everywhere", nil},
-		{"SSLPORT", "993", "", "ports", "its ports; empty: no such listener", listen("SSLADDRESS", func(c *Config) *[]string { return &c.ListenTLS })},
+		{"SSLPORT", "993", "", "ports", "its ports; empty: no such listener", listen(func(c *Config) *[]string { return &c.ListenTLS })},
 		{"MAXDAEMONS", "10000", "40", "number", "connections in all; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxConnections })},
 		{"MAXPERIP", "50", "4", "number", "connections from one address; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAddress })},
 

@@ -137,8 +137,8 @@ func tlsVersion(c *Config, s string) error {
 }
 
 // listen reads a port list of couriertcpd: [IP.]PORT, the last dot divides. The
-// address of entries without one is filled in by Load from the setting named.
-func listen(_ string, field func(*Config) *[]string) func(*Config, string) error {
+// address of entries without one is filled in by Load.
+func listen(field func(*Config) *[]string) func(*Config, string) error {
 	return func(c *Config, s string) error {
 		var out []string
 		for entry := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == ' ' }) {

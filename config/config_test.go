@@ -1,0 +1,179 @@
+package config
+
+import (
+	"crypto/tls"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseAssignments(t *testing.T) {
+	for _, c := range []struct{ text, want, mistake string }{
+		{"A=1\nB=2", "A=1 B=2", ""},
+		{"##VERSION: $Id$\n##NAME: A:1\n# A=9\nA=1 # why", "A=1", ""},
+		{`A="x y" B='$A "q"'`, `A=x y B=$A "q"`, ""},
+		{"A=x\nB=\"$A ${A}z\"\nC=$A$NOPE", "A=x B=x xz C=x", ""},
+		{`A="a\"b\\c\$d\e"`, `A=a"b\c$d\e`, ""},
+		{`A=a\ b`, "A=a b", ""},
+		{"A=\"two\nlines\"", "A=two\nlines", ""},
+		{"A=1; B=2 ;C=", "A=1 B=2 C=", ""},
+		{"export A=1\r\nB=2\r\n", "A=1 B=2", ""},
+		{"A=a'b'\"c\"d#e", "A=abcd#e", ""},
+		{"A=$5", "A=$5", ""},
+		{"A=\"never\nB=1", "", `f:1: A: the " opened on line 1 is never closed`},
+		{"A=1\nif [ x ]\nB=2", "A=1 B=2", `f:2: not an assignment: "if [ x ]"`},
+		{"A=`id`\nB=2", "B=2", "f:1: A: "},
+		{"A=\"$(id)\"\nB=2", "B=2", "f:1: A: a command"},
+		{"A=${B:-x}\nB=2", "B=2", "f:1: A: only ${NAME}"},
+		{"A=two words\nB=2", "B=2", "f:1: A: a value with blanks"},
+	} {
+		got, mistakes := parseAssignments("f", c.text, nil)
+		var words []string
+		for _, a := range got {
+			words = append(words, a.Name+"="+a.Value)
+		}
+		if s := strings.Join(words, " "); !strings.HasPrefix(s, c.want) || c.mistake == "" && s != c.want {
+			t.Errorf("%q: got %q, want %q", c.text, s, c.want)
+		}
+		if err := join(mistakes); c.mistake == "" && err != nil || c.mistake != "" && (err == nil || !strings.Contains(err.Error(), c.mistake)) {
+			t.Errorf("%q: mistakes %v, want %q", c.text, err, c.mistake)
+		}
+	}
+}
+
+func FuzzParseAssignments(f *testing.F) {
+	f.Add("A=1\nB=\"$A ${A}\" # x\n")
+	f.Add("A='\nB=`")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, _ := parseAssignments("f", text, nil)
+		// What was read, printed and read again is the same.
+		var b strings.Builder
+		for _, a := range got {
+			b.WriteString(a.Name + "=" + quote(a.Value) + "\n")
+		}
+		again, mistakes := parseAssignments("f", b.String(), nil)
+		if len(mistakes) > 0 || len(again) != len(got) {
+			t.Fatalf("%q: reads back as %v, %v", b.String(), again, mistakes)
+		}
+		for i := range got {
+			if got[i].Name != again[i].Name || got[i].Value != again[i].Value {
+				t.Fatalf("%v became %v", got[i], again[i])
+			}
+		}
+	})
+}
+
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDefaults(t *testing.T) {
+	l, err := Load(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Listen: []string{":143"}, ListenTLS: []string{":993"}, MaxConnections: 10000, MaxPerAddress: 50,
+		MinTLS: tls.VersionTLS12, StartTLS: true, Userdb: "/etc/postrider/userdb", Maildir: "Maildir",
+		Encoding: "auto", HideWords: nil, CheckOwner: true, Umask: 0o077, Fsync: true, AppendLimit: 100 << 20,
+		EnhancedIdle: true, PollInterval: time.Minute, LoginTimeout: time.Minute, IdleTimeout: 30 * time.Minute,
+		DrainTimeout: 10 * time.Second, LogFormat: "text", LogLevel: "info",
+	}
+	if d := cmp.Diff(want, l.Config); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestCourierFiles(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "imapd", "##VERSION: x\nADDRESS=127.0.0.1\nPORT=1143,192.0.2.1.900\nMAXPERIP=20\nIMAP_CAPABILITY=\"IMAP4rev1 idle\"\nIMAP_KEYWORDS=1\nNO_SUCH=1\nSSLPORT=1\n")
+	write(t, dir, "imapd-ssl", "SSLPORT=993\nTLS_PROTOCOL=TLSv1.3++\nIMAPDSTARTTLS=no\nTLS_CERTFILE=/etc/courier/imapd.pem\n")
+	l, err := Load(Options{CourierDir: dir, Environment: []string{"MAXPERIP=7", "PATH=/bin", "MAXPERIP=9"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := l.Config
+	if d := cmp.Diff([]string{"127.0.0.1:1143", "192.0.2.1:900"}, c.Listen); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"IMAP4REV1", "IDLE"}, c.OnlyWords); d != "" {
+		t.Error(d)
+	}
+	if c.MaxPerAddress != 9 || c.MaxConnections != 40 || !c.CourierNames || c.MinTLS != tls.VersionTLS13 || c.StartTLS || c.Umask != 0o022 || c.ListenTLS[0] != ":993" {
+		t.Errorf("%+v", c)
+	}
+	var notes []string
+	for _, n := range l.Notes {
+		notes = append(notes, n.String())
+	}
+	want := []string{filepath.Join(dir, "imapd") + ":6: IMAP_KEYWORDS: keywords are always kept", filepath.Join(dir, "imapd") + ":7: NO_SUCH: no setting of this name is known; it is passed over"}
+	if d := cmp.Diff(want, notes); d != "" {
+		t.Error(d)
+	}
+	if got := l.source("MAXPERIP") + " " + l.source("SSLPORT"); got != "environment "+filepath.Join(dir, "imapd-ssl")+":1" {
+		t.Errorf("sources %s", got)
+	}
+}
+
+func TestMistakesNameFileAndLine(t *testing.T) {
+	file := write(t, t.TempDir(), "postrider.conf", "MAXPERIP=many\nPORT=x.143\nIMAPDSTARTTLS=\nIMAP_UMASK=9\nIMAP_APPENDLIMIT=9G\nIMAP_NAMESPACE=x\nTLS_PROTOCOL=SSL3\nADDRESS=here\nLOG_LEVEL=loud\nIMAP_FSYNC=yes\nLOGIN_TIMEOUT=0\n")
+	_, err := Load(Options{File: file})
+	if err == nil {
+		t.Fatal("no mistakes")
+	}
+	for _, want := range []string{":1: MAXPERIP: ", ":2: PORT: ", ":3: IMAPDSTARTTLS: ", ":4: IMAP_UMASK: ", ":5: IMAP_APPENDLIMIT: ", ":6: IMAP_NAMESPACE: ", ":7: TLS_PROTOCOL: ", ":8: ADDRESS: ", ":9: LOG_LEVEL: ", ":10: IMAP_FSYNC: ", ":11: LOGIN_TIMEOUT: "} {
+		if !strings.Contains(err.Error(), file+want) {
+			t.Errorf("no mistake with %q in:\n%v", want, err)
+		}
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "nowhere.conf")
+	if _, err := Load(Options{File: file}); err == nil {
+		t.Error("a file that was asked for may not be missing")
+	}
+	if _, err := Load(Options{File: file, FileMissing: true}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPrintReadsBack: what "postrider config" prints is a settings file.
+func TestPrintReadsBack(t *testing.T) {
+	l, err := Load(Options{Environment: []string{"MAILDIRPATH=it's here", "MAXPERIP=3"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := l.Print(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Load(Options{File: write(t, t.TempDir(), "postrider.conf", b.String())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(l.Config, again.Config); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestDocumented: docs/configuration.md holds the table as the code has it.
+func TestDocumented(t *testing.T) {
+	const file = "../docs/configuration.md"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), Markdown()) {
+		t.Errorf("%s lacks this table:\n%s", file, Markdown())
+	}
+}
