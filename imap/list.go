@@ -197,3 +197,20 @@ func (d *Decoder) idText(b []byte) string {
 		return r
 	}, string(b))
 }
+
+// AppendID appends an ID response's list (RFC 2971 3.2), or NIL.
+func AppendID(dst []byte, pairs [][2]string) []byte {
+	if len(pairs) == 0 {
+		return append(dst, "NIL"...)
+	}
+	dst = append(dst, '(')
+	for i, p := range pairs {
+		if i > 0 {
+			dst = append(dst, ' ')
+		}
+		dst = AppendString(dst, []byte(p[0]))
+		dst = append(dst, ' ')
+		dst = AppendString(dst, []byte(p[1]))
+	}
+	return append(dst, ')')
+}

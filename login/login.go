@@ -1,0 +1,170 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"postrider/auth"
+	"postrider/imap"
+	"postrider/wire"
+)
+
+// ErrEnded says that the connection ended without a login; what was to be said
+// was said.
+var ErrEnded = errors.New("the connection ended before a login")
+
+// Config is what a login needs. It is not changed.
+type Config struct {
+	Backend      auth.Backend
+	StartTLS     func(net.Conn) (net.Conn, error) // the whole handshake; nil: STARTTLS is not offered
+	TLS          bool                             // the connection is protected already
+	RequireTLS   bool                             // no password without TLS
+	Service      string                           // "" is "imap"
+	Remote       netip.AddrPort                   // the client
+	Greeting     string                           // text after "* OK [CAPABILITY ...]"; "" has a default
+	Capabilities []string                         // words that a session will announce
+	ServerID     [][2]string                      // the answer to ID; nil: NIL
+	Timeout      time.Duration                    // of the whole login; 0 is 60 s
+	FailDelay    time.Duration                    // after a failure, doubled with each, at most 8 s; 0 is 1 s
+	MaxFailures  int                              // 0 is 10
+	Logger       *slog.Logger                     // nil: none
+}
+
+// Result is a login that succeeded. Its command has no tagged answer yet.
+type Result struct {
+	Identity *auth.Identity
+	Tag      string // of the command
+	Method   string // "LOGIN", or a mechanism's name
+	TLS      bool
+}
+
+const (
+	// budget is the octets of one command before the login.
+	budget = 64 << 10
+
+	maxBad   = 10
+	maxDelay = 8 * time.Second
+
+	interruptText = "The login took too long, or the server is shutting down"
+)
+
+// Run greets the client and answers it until it has logged in. Its error wraps
+// ErrEnded; the caller then closes the connection.
+func Run(ctx context.Context, c *wire.Conn, cfg Config) (*Result, error) {
+	a := newAttempt(cfg)
+	// The whole login has one time, however the client spreads its bytes.
+	limited, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
+	defer cancel()
+	a.greet(c)
+	end, err := wire.Serve(limited, c, table(), a, wire.Options{
+		Logger: a.log, Budget: budget, MaxBad: maxBad,
+		IdleTimeout: 2 * a.cfg.Timeout, ReadTimeout: 2 * a.cfg.Timeout, // limited ends first
+		TimeoutText: interruptText, InterruptText: interruptText,
+	})
+	if end == wire.EndLeft && err == nil && a.result != nil {
+		return a.result, nil
+	}
+	if err == nil {
+		return nil, ErrEnded
+	}
+	return nil, errors.Join(ErrEnded, err)
+}
+
+// attempt is the state of one login.
+type attempt struct {
+	cfg      Config
+	log      *slog.Logger
+	tls      bool
+	failures int
+	delay    time.Duration
+	result   *Result
+}
+
+func newAttempt(cfg Config) *attempt {
+	if cfg.Service == "" {
+		cfg.Service = "imap"
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = time.Minute
+	}
+	if cfg.FailDelay == 0 {
+		cfg.FailDelay = time.Second
+	}
+	if cfg.MaxFailures == 0 {
+		cfg.MaxFailures = 10
+	}
+	if cfg.Greeting == "" {
+		cfg.Greeting = "Postrider ready."
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &attempt{cfg: cfg, log: cfg.Logger, tls: cfg.TLS, delay: cfg.FailDelay}
+}
+
+func (a *attempt) greet(c *wire.Conn) {
+	caps := imap.Code("CAPABILITY " + strings.Join(a.capabilities(), " "))
+	b := append(c.AvailableBuffer(), "* "...)
+	c.Write(append(imap.OK(caps, a.cfg.Greeting).AppendText(b), "\r\n"...))
+}
+
+// clearAllowed reports whether a password may cross the wire as it is.
+func (a *attempt) clearAllowed() bool { return a.tls || !a.cfg.RequireTLS }
+
+// capabilities are the words of this moment: what the session will have, and the
+// ways to log in.
+func (a *attempt) capabilities() []string {
+	words := append([]string{imap.CapIMAP4rev1}, a.cfg.Capabilities...)
+	words = append(words, imap.CapSASLIR)
+	if !a.tls && a.cfg.StartTLS != nil {
+		words = append(words, imap.CapStartTLS)
+	}
+	for _, m := range a.mechanisms() {
+		words = append(words, imap.CapAuthPrefix+m.Name)
+	}
+	if !a.clearAllowed() {
+		words = append(words, imap.CapLoginDisabled)
+	}
+	return unique(words)
+}
+
+func unique(words []string) []string {
+	seen := map[string]bool{}
+	out := words[:0]
+	for _, w := range words {
+		if !seen[w] {
+			seen[w] = true
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// mechanisms are those that are offered now.
+func (a *attempt) mechanisms() []auth.Mechanism {
+	var out []auth.Mechanism
+	for _, m := range auth.Mechanisms(a.cfg.Backend) {
+		if !m.Clear || a.clearAllowed() {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (a *attempt) request(login string) auth.Request {
+	return auth.Request{Login: login, Service: a.cfg.Service, Remote: a.cfg.Remote, TLS: a.tls}
+}
+
+// State is always the first: a login ends the conversation.
+func (a *attempt) State() wire.State { return wire.NotAuthenticated }
+
+// Finish has nothing to tell.
+func (a *attempt) Finish(context.Context, *wire.Command) error { return nil }
+
+// Status knows what the accounts say.
+func (a *attempt) Status(err error) *imap.Status { return status(err) }
