@@ -1,0 +1,47 @@
+package index
+
+import (
+	"fmt"
+	"iter"
+
+	"postrider/mail"
+)
+
+// checkpointBatch is how many records of a checkpoint go in one batch.
+const checkpointBatch = 1000
+
+// Compact puts a new journal in place that begins with a checkpoint: records that
+// bring an empty mailbox to the present state, each with its own mod-sequence. The
+// new journal is durable when it takes the old one's name; the old one ends with a
+// Mark that says so, for whoever still reads it. Under the folder's lock and after
+// ReadTail. It is also the way on after ErrSyncFailed.
+func (j *Journal) Compact(modseq mail.ModSeq, checkpoint iter.Seq[Record]) error {
+	if j.readOnly != nil {
+		return j.readOnly
+	}
+	var frames [][]byte
+	batch := Batch{ModSeq: modseq, At: StampOf(j.opt.Now())}
+	flush := func() {
+		if len(batch.Records) > 0 {
+			frames = append(frames, appendFrame(nil, func(dst []byte) []byte { return appendBatch(dst, &batch) }))
+			batch.Records = batch.Records[:0]
+		}
+	}
+	for r := range checkpoint {
+		if batch.Records = append(batch.Records, r); len(batch.Records) == checkpointBatch {
+			flush()
+		}
+	}
+	flush()
+	old, at := j.file, j.pos
+	if err := j.create(j.generation+1, frames...); err != nil {
+		return err
+	}
+	// Who has the old file open finds the mark, or no name for the file: either
+	// is enough, so a failure here is none.
+	mark := appendFrame(nil, func(dst []byte) []byte {
+		return appendBatch(dst, &Batch{ModSeq: modseq, At: batch.At, Records: []Record{Mark{Name: replacedMark, Value: fmt.Sprint(j.generation)}}})
+	})
+	old.WriteAt(mark, at)
+	return old.Close()
+}

@@ -1,0 +1,412 @@
+package index
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"postrider/vfs"
+)
+
+const (
+	journalName  = "journal"
+	snapshotName = "index"
+	cacheName    = "cache"
+
+	formatVersion = 1
+	headLen       = 64
+
+	// reserve is the space that is kept allocated behind the journal's end, so
+	// that flags can be set and messages expunged on a full disk.
+	reserve = 64 << 10
+
+	// replacedMark is the name of the Mark with which a journal ends that another
+	// one took the place of.
+	replacedMark = "replaced"
+)
+
+var journalMagic = [8]byte{'P', 'R', 'J', 'R', 'N', 'L', '\r', '\n'}
+
+// Options say how to open a journal.
+type Options struct {
+	Now   func() time.Time // nil: time.Now
+	Fsync bool             // false: Sync does nothing (IMAP_FSYNC=0)
+}
+
+// Opened says what Open found.
+type Opened struct {
+	Fresh    bool   // there was no journal that could be read: this one is new
+	Moved    bool   // the journal was copied or restored: UIDNEXT and mod-sequence must jump
+	Set      string // the name to which a journal that could not be read was moved
+	Damage   error  // why
+	ReadOnly error  // why it is not written
+}
+
+// Journal is a mailbox's journal. Calls are the caller's to serialise, but for
+// Sync, Generation and Durable, which any goroutine may call.
+type Journal struct {
+	dir  vfs.Dir
+	opt  Options
+	file vfs.File
+
+	generation uint64
+	pos        int64 // all before was handed to the caller
+	end        int64 // of what this process knows to be whole
+	torn       bool  // something that is no batch follows pos
+	allocated  int64 // the space reserved, as an offset
+	readOnly   error
+
+	sync syncer
+}
+
+// Open opens the journal in dir, making it if there is none. A file that is no
+// journal is put aside under another name, never deleted. Only a caller that holds
+// the folder's lock may open a journal.
+func Open(dir vfs.Dir, o Options) (*Journal, Opened, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	j := &Journal{dir: dir, opt: o}
+	var found Opened
+	err := j.openFile(&found)
+	var bad *FormatError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		found.Fresh = true
+	case errors.As(err, &bad) && errors.Is(err, ErrDamaged):
+		found.Fresh, found.Damage = true, err
+		found.Set = fmt.Sprintf("%s.damaged.%d", journalName, o.Now().UnixNano())
+		if err := dir.RenameNoReplace(journalName, dir, found.Set); err != nil {
+			return nil, found, fmt.Errorf("putting a damaged journal aside: %w", err)
+		}
+	case err != nil:
+		return nil, found, err
+	}
+	if found.Fresh {
+		if err := j.create(1); err != nil {
+			return nil, found, err
+		}
+	}
+	found.ReadOnly = j.readOnly
+	return j, found, nil
+}
+
+func (j *Journal) openFile(found *Opened) error {
+	f, err := j.dir.OpenFile(journalName, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("opening the journal: %w", err)
+	}
+	head := make([]byte, headLen)
+	if n, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		f.Close()
+		return fmt.Errorf("reading the journal: %w", err)
+	} else if n < headLen {
+		f.Close()
+		return &FormatError{journalName, 0, "a header that is cut off", ErrDamaged}
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return fmt.Errorf("looking at the journal: %w", err)
+	}
+	generation, ino, err := parseHead(head)
+	if err != nil {
+		f.Close()
+		return err
+	}
+	found.Moved = ino != info.Ino
+	j.take(f, generation, headLen)
+	if found.Moved {
+		return j.writeHead(f, generation, info.Ino)
+	}
+	return nil
+}
+
+func (j *Journal) take(f vfs.File, generation uint64, pos int64) {
+	j.file, j.generation, j.pos, j.end, j.torn, j.allocated = f, generation, pos, pos, false, 0
+	j.sync.reset(f, pos)
+}
+
+func parseHead(head []byte) (generation, ino uint64, err error) {
+	le := binary.LittleEndian
+	if [8]byte(head) != journalMagic || castagnoli(head[:headLen-4]) != le.Uint32(head[headLen-4:]) {
+		return 0, 0, &FormatError{journalName, 0, "no journal's header", ErrDamaged}
+	}
+	if v := le.Uint32(head[8:]); v != formatVersion {
+		return 0, 0, &FormatError{journalName, 8, fmt.Sprintf("format version %d", v), ErrNewer}
+	}
+	return le.Uint64(head[16:]), le.Uint64(head[24:]), nil
+}
+
+func makeHead(generation, ino uint64, now time.Time) []byte {
+	head := make([]byte, headLen)
+	le := binary.LittleEndian
+	copy(head, journalMagic[:])
+	le.PutUint32(head[8:], formatVersion)
+	le.PutUint64(head[16:], generation)
+	le.PutUint64(head[24:], ino)
+	le.PutUint64(head[32:], uint64(now.Unix()))
+	le.PutUint32(head[headLen-4:], castagnoli(head[:headLen-4]))
+	return head
+}
+
+func (j *Journal) writeHead(f vfs.File, generation, ino uint64) error {
+	if _, err := f.WriteAt(makeHead(generation, ino, j.opt.Now()), 0); err != nil {
+		return fmt.Errorf("writing the journal's header: %w", err)
+	}
+	return nil
+}
+
+// create puts a new journal in place, with these frames in it, durable.
+func (j *Journal) create(generation uint64, frames ...[]byte) error {
+	tmp := fmt.Sprintf("%s.new", journalName)
+	f, err := j.dir.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("making a journal: %w", err)
+	}
+	pos, err := j.fill(f, generation, frames)
+	if err == nil {
+		err = j.dir.Rename(tmp, j.dir, journalName)
+	}
+	if err == nil && j.opt.Fsync {
+		err = j.dir.Sync()
+	}
+	if err != nil {
+		f.Close()
+		return fmt.Errorf("making a journal: %w", err)
+	}
+	j.take(f, generation, pos)
+	j.reserve()
+	return nil
+}
+
+func (j *Journal) fill(f vfs.File, generation uint64, frames [][]byte) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if err := j.writeHead(f, generation, info.Ino); err != nil {
+		return 0, err
+	}
+	pos := int64(headLen)
+	for _, b := range frames {
+		if _, err := f.WriteAt(b, pos); err != nil {
+			return 0, err
+		}
+		pos += int64(len(b))
+	}
+	if j.opt.Fsync {
+		err = f.Sync()
+	}
+	return pos, err
+}
+
+// Close closes the files. It does not sync.
+func (j *Journal) Close() error { return j.file.Close() }
+
+// Generation is the number of the journal file among those of this mailbox.
+func (j *Journal) Generation() uint64 { return j.generation }
+
+// Pos is the position up to which the caller has been told everything.
+func (j *Journal) Pos() int64 { return j.pos }
+
+// Grown reports whether the file is not as long as what the caller has been told:
+// somebody else wrote. It costs one fstat.
+func (j *Journal) Grown() (bool, error) {
+	info, err := j.file.Stat()
+	if err != nil {
+		return false, fmt.Errorf("looking at the journal: %w", err)
+	}
+	return info.Size != j.pos && !(j.torn && info.Size == j.end) || info.Nlink == 0, nil
+}
+
+// ReadTail hands over each batch after Pos. A torn batch at the end is left alone: it
+// may be on its way. ErrReplaced: open the journal anew. An error of apply ends it.
+func (j *Journal) ReadTail(apply func(*Batch) error) error {
+	info, err := j.file.Stat()
+	if err != nil {
+		return fmt.Errorf("looking at the journal: %w", err)
+	}
+	if info.Size < j.pos {
+		return fmt.Errorf("the journal was cut: %w", ErrReplaced)
+	}
+	r := &frameReader{r: j.file, pos: j.pos, end: info.Size}
+	for {
+		payload, torn, err := r.next()
+		if errors.Is(err, io.EOF) {
+			j.torn, j.end = torn, info.Size
+			j.sync.wrote(j.pos)
+			if info.Nlink == 0 {
+				return ErrReplaced
+			}
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the journal: %w", err)
+		}
+		b, err := decodeBatch(payload)
+		if errors.Is(err, ErrReadOnly) {
+			j.readOnly, err = err, nil
+		}
+		if err != nil {
+			return &FormatError{journalName, j.pos, err.Error(), ErrDamaged}
+		}
+		if err := apply(b); err != nil {
+			return err
+		}
+		j.pos = r.pos
+		if isReplaced(b) {
+			return ErrReplaced
+		}
+	}
+}
+
+func isReplaced(b *Batch) bool {
+	for _, r := range b.Records {
+		if m, ok := r.(Mark); ok && m.Name == replacedMark {
+			return true
+		}
+	}
+	return false
+}
+
+// Append writes a batch at the end, under the folder's lock and after ReadTail: it
+// is applied by the caller, and not handed over by ReadTail. It is durable once Sync
+// returned for the position that Append returns.
+func (j *Journal) Append(b *Batch) (end int64, err error) {
+	if j.readOnly != nil {
+		return 0, j.readOnly
+	}
+	if err := j.sync.failure(); err != nil {
+		return 0, err
+	}
+	if j.torn { // a crash, since nobody else writes under the lock
+		if err := j.file.Truncate(j.pos); err != nil {
+			return 0, fmt.Errorf("cutting off a torn batch: %w", err)
+		}
+		j.torn, j.end = false, j.pos
+	}
+	if err := j.room(b); err != nil {
+		return 0, err
+	}
+	frame := appendFrame(nil, func(dst []byte) []byte { return appendBatch(dst, b) })
+	if len(frame) > maxFrame {
+		return 0, fmt.Errorf("a batch of %d bytes is too large", len(frame))
+	}
+	if _, err := j.file.WriteAt(frame, j.pos); err != nil {
+		if cut := j.file.Truncate(j.pos); cut != nil {
+			j.torn = true
+		}
+		return 0, fmt.Errorf("writing the journal: %w", err)
+	}
+	j.pos += int64(len(frame))
+	j.end = j.pos
+	j.sync.wrote(j.pos)
+	return j.pos, nil
+}
+
+// room keeps space behind the end. New messages do not use the last of it.
+func (j *Journal) room(b *Batch) error {
+	if j.allocated-j.pos >= reserve/2 {
+		return nil
+	}
+	if err := j.reserve(); errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		for _, r := range b.Records {
+			if _, ok := r.(Appended); ok {
+				return fmt.Errorf("%w: %w", ErrFull, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (j *Journal) reserve() error {
+	err := j.file.Allocate(j.pos, reserve)
+	if err == nil || errors.Is(err, errors.ErrUnsupported) {
+		j.allocated = j.pos + reserve
+		return nil
+	}
+	return err
+}
+
+// Sync returns once the journal is durable up to a position that Append returned.
+// Callers that wait share one fsync. After a failure it returns ErrSyncFailed for
+// what was not durable before.
+func (j *Journal) Sync(upTo int64) error {
+	if !j.opt.Fsync {
+		return nil
+	}
+	return j.sync.wait(upTo)
+}
+
+// Durable is the position up to which the journal is known to be durable.
+func (j *Journal) Durable() int64 { return j.sync.position() }
+
+// syncer groups fsyncs.
+type syncer struct {
+	mu      sync.Mutex
+	cond    *sync.Cond
+	file    vfs.File
+	written int64
+	durable int64
+	running bool
+	failed  error
+}
+
+func (s *syncer) reset(f vfs.File, pos int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cond = sync.NewCond(&s.mu)
+	s.file, s.written, s.durable, s.failed = f, pos, pos, nil
+}
+
+func (s *syncer) wrote(pos int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written = pos
+}
+
+func (s *syncer) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
+}
+
+func (s *syncer) position() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.durable
+}
+
+func (s *syncer) wait(upTo int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.durable < upTo {
+		if s.failed != nil {
+			return s.failed
+		}
+		if s.running {
+			s.cond.Wait()
+			continue
+		}
+		s.running = true
+		target, file := s.written, s.file
+		s.mu.Unlock()
+		err := file.Sync()
+		s.mu.Lock()
+		s.running = false
+		if err != nil {
+			s.failed = fmt.Errorf("%w: %w", ErrSyncFailed, err)
+		} else {
+			s.durable = max(s.durable, target)
+		}
+		s.cond.Broadcast()
+	}
+	return nil
+}
