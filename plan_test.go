@@ -43,7 +43,6 @@ var mayImport = map[string]string{
 	"serve": "wire login auth",
 	// 6: settings and figures
 	"config":  "",
-	"metrics": "serve account",
 	// 7: the programs: wiring, so they may import all
 	"cmd": "*",
 

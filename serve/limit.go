@@ -1,0 +1,115 @@
+package serve
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"postrider/wire"
+)
+
+// enter counts a connection in, or says why not.
+func (s *Server) enter(from netip.Addr) (refusal string) {
+	from = network(from)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.config.MaxConnections > 0 && s.total >= s.config.MaxConnections:
+		s.refused++
+		return "Too many connections"
+	case s.config.MaxPerAddress > 0 && s.from[from] >= s.config.MaxPerAddress:
+		s.refused++
+		return "Too many connections from your address"
+	}
+	s.total++
+	s.served++
+	s.from[from]++
+	return ""
+}
+
+func (s *Server) leave(from netip.Addr) {
+	from = network(from)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total--
+	if s.from[from]--; s.from[from] == 0 {
+		delete(s.from, from)
+	}
+}
+
+// network is what counts as one address: a host with IPv6 has 64 bits of them.
+func network(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return a
+}
+
+// refuse tells a client why it is not served. A client of a TLS listener would
+// not understand; it gets the closed connection only.
+func refuse(conn net.Conn, implicit bool, reason string) {
+	defer conn.Close()
+	if implicit {
+		return
+	}
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.Write([]byte("* BYE [LIMIT] " + reason + "\r\n"))
+}
+
+// register makes a connection known to drain; false if that has begun.
+func (s *Server) register(c *wire.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drained {
+		return false
+	}
+	s.open[c] = struct{}{}
+	return true
+}
+
+func (s *Server) unregister(c *wire.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+}
+
+// drain interrupts every connection at its next wait for input, where it says
+// BYE, and waits for all to end. What has not ended in time loses its network
+// connection, and then its context.
+func (s *Server) drain(kill func()) {
+	s.mu.Lock()
+	s.drained = true
+	for c := range s.open {
+		c.Interrupt()
+	}
+	s.mu.Unlock()
+
+	ended := make(chan struct{})
+	go func() {
+		s.done.Wait()
+		close(ended)
+	}()
+	late := time.NewTimer(s.config.DrainTimeout)
+	defer late.Stop()
+	select {
+	case <-ended:
+		return
+	case <-late.C:
+	}
+	s.mu.Lock()
+	s.config.Logger.Warn("connections did not end in time", "number", len(s.open))
+	for c := range s.open {
+		c.NetConn().SetDeadline(time.Unix(1, 0))
+	}
+	s.mu.Unlock()
+	kill()
+	late.Reset(s.config.DrainTimeout)
+	select {
+	case <-ended:
+	case <-late.C:
+		s.config.Logger.Error("connections do not end; leaving them")
+	}
+}

@@ -1,0 +1,226 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"postrider/auth"
+	"postrider/login"
+	"postrider/wire"
+)
+
+// Handover takes a connection on after the login.
+type Handover interface {
+	// Session serves a connection whose client has proved to be l.Identity,
+	// until it ends or ctx does. The tagged answer to the login is still to be
+	// given. It does not close the connection.
+	Session(ctx context.Context, c *wire.Conn, l *login.Result, remote netip.AddrPort) error
+	// Capabilities are the words that a session of it will announce; they are
+	// shown before the login too.
+	Capabilities() []string
+}
+
+// Config is what a Server needs. Nothing in it is changed.
+type Config struct {
+	Handover Handover
+	Backend  auth.Backend
+	TLS      *Certificate // nil: no TLS
+	StartTLS bool         // offer it on the plain listeners
+	// RequireTLS refuses passwords on a connection without TLS.
+	RequireTLS bool
+
+	MaxConnections int // in all; 0: no limit
+	MaxPerAddress  int // from one address, an IPv6 network of 64 bits counting as one; 0: no limit
+
+	LoginTimeout time.Duration // from the connection to the login; 0: a minute
+	DrainTimeout time.Duration // for sessions to end by themselves; 0: 10 s
+	Logger       *slog.Logger
+}
+
+// Server is the listeners and connections of a process.
+type Server struct {
+	config  Config
+	buffers wire.Buffers
+
+	mu      sync.Mutex
+	open    map[*wire.Conn]struct{}
+	from    map[netip.Addr]int
+	total   int
+	refused int64
+	served  int64
+	drained bool
+	done    sync.WaitGroup
+}
+
+// Stats is a Server's figures.
+type Stats struct {
+	Open    int   // connections
+	Served  int64 // accepted since the start
+	Refused int64 // for a limit
+}
+
+// New returns a Server.
+func New(c Config) *Server {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.LoginTimeout == 0 {
+		c.LoginTimeout = time.Minute
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = 10 * time.Second
+	}
+	return &Server{config: c, open: make(map[*wire.Conn]struct{}), from: make(map[netip.Addr]int)}
+}
+
+// Stats is the figures of this moment.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{Open: s.total, Served: s.served, Refused: s.refused}
+}
+
+// Listener is a listening socket and how its connections begin.
+type Listener struct {
+	net.Listener
+	ImplicitTLS bool // TLS from the first byte
+}
+
+// Serve accepts on all listeners until ctx ends, then drains: no more
+// connections, BYE to the sessions, and after DrainTimeout an end to those that
+// remain. It closes the listeners. The error is nil after a drain, else what
+// stopped a listener.
+func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
+	for _, l := range listeners {
+		if l.ImplicitTLS && s.config.TLS == nil {
+			return errors.New("a TLS listener without a certificate")
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	sessions, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	var accepting sync.WaitGroup
+	for _, l := range listeners {
+		accepting.Go(func() {
+			if err := s.accept(ctx, sessions, l); err != nil {
+				cancel(fmt.Errorf("listening on %v: %w", l.Addr(), err))
+			}
+		})
+	}
+	<-ctx.Done()
+	for _, l := range listeners {
+		l.Close()
+	}
+	accepting.Wait()
+	s.drain(kill)
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// accept takes connections until the listener is closed or breaks. Errors that
+// pass (no descriptors left, a client that is gone already) are waited out.
+func (s *Server) accept(ctx, sessions context.Context, l Listener) error {
+	pause := time.Duration(0)
+	for {
+		conn, err := l.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
+			}
+			return nil
+		case err != nil && !passes(err):
+			return err
+		case err != nil:
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			s.config.Logger.Warn("accept failed; trying again", "err", err, "pause", pause)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+		default:
+			pause = 0
+			s.admit(sessions, conn, l.ImplicitTLS)
+		}
+	}
+}
+
+// admit starts a connection's goroutine, if the limits let it in.
+func (s *Server) admit(ctx context.Context, conn net.Conn, implicit bool) {
+	keepAlive(conn)
+	remote := addrPort(conn.RemoteAddr())
+	if reason := s.enter(remote.Addr()); reason != "" {
+		s.config.Logger.Warn("connection refused", "ip", remote.Addr(), "reason", reason)
+		go refuse(conn, implicit, reason)
+		return
+	}
+	s.done.Go(func() {
+		defer s.leave(remote.Addr())
+		s.connection(ctx, conn, remote, implicit)
+	})
+}
+
+// connection is the life of one.
+func (s *Server) connection(ctx context.Context, conn net.Conn, remote netip.AddrPort, implicit bool) {
+	logger := s.config.Logger.With("ip", remote.Addr().String(), "port", remote.Port())
+	defer func() {
+		if p := recover(); p != nil {
+			logger.Error("a defect ended the connection", "panic", p)
+			conn.Close()
+		}
+	}()
+	if implicit {
+		secured, err := s.config.TLS.handshake(ctx, conn, s.config.LoginTimeout)
+		if err != nil {
+			logger.Info("TLS handshake failed", "err", err)
+			conn.Close()
+			return
+		}
+		conn = secured
+	}
+	c := wire.NewConn(conn, &s.buffers)
+	defer c.Close()
+	if !s.register(c) {
+		c.WriteString("* BYE The server is shutting down\r\n")
+		c.Flush()
+		return
+	}
+	defer s.unregister(c)
+
+	result, err := login.Run(ctx, c, s.loginConfig(ctx, remote, implicit, logger))
+	if err != nil {
+		logger.Debug("ended before login", "err", err)
+		return
+	}
+	if err := s.config.Handover.Session(ctx, c, result, remote); err != nil {
+		logger.Warn("session ended", "user", result.Identity.Login, "err", err)
+	}
+}
+
+func (s *Server) loginConfig(ctx context.Context, remote netip.AddrPort, implicit bool, logger *slog.Logger) login.Config {
+	c := login.Config{
+		Backend:      s.config.Backend,
+		TLS:          implicit,
+		RequireTLS:   s.config.RequireTLS,
+		Service:      "imap",
+		Remote:       remote,
+		Capabilities: s.config.Handover.Capabilities(),
+		Timeout:      s.config.LoginTimeout,
+		Logger:       logger,
+	}
+	if s.config.TLS != nil && s.config.StartTLS && !implicit {
+		c.StartTLS = func(conn net.Conn) (net.Conn, error) {
+			return s.config.TLS.handshake(ctx, conn, s.config.LoginTimeout)
+		}
+	}
+	return c
+}
