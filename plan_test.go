@@ -42,7 +42,7 @@ var mayImport = map[string]string{
 	// 5: listeners
 	"serve": "wire login auth",
 	// 6: settings and figures
-	"config":  "",
+	"config": "",
 	// 7: the programs: wiring, so they may import all
 	"cmd": "*",
 

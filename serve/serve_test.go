@@ -58,7 +58,7 @@ func start(t *testing.T, change func(*Config)) (address string, stop func() erro
 	t.Helper()
 	c := Config{
 		Handover: echo{},
-		Backend: static.New(password.NewVerifier(1), static.Account{
+		Backend: static.New(password.NewVerifier(password.Limits{}), static.Account{
 			Identity: auth.Identity{Login: "u", UID: auth.Unknown, GID: auth.Unknown, Home: "/"}, Stored: "{PLAIN}p"}),
 		DrainTimeout: 5 * time.Second,
 	}

@@ -59,4 +59,3 @@ func newConfig() *cobra.Command {
 	})
 	return c
 }
-
