@@ -1,0 +1,33 @@
+package mailbox
+
+import "errors"
+
+var (
+	// ErrVanished says that a message is no longer in the mailbox.
+	ErrVanished = errors.New("the message is gone")
+
+	// ErrFull says that there is no space, or no quota, for what was asked. It
+	// wraps the system's error.
+	ErrFull = errors.New("no space left")
+
+	// ErrReadOnly says that this version may not write the mailbox: its journal
+	// was written by a newer one, or the files are not ours to write.
+	ErrReadOnly = errors.New("the mailbox can only be read")
+
+	// ErrDoubtful says that the state of the mailbox could not be made certain
+	// after an error or a panic. The next call tries again.
+	ErrDoubtful = errors.New("the state of the mailbox is in doubt")
+
+	// ErrGone says that the mailbox's directory was removed.
+	ErrGone = errors.New("the mailbox was removed")
+
+	// ErrClosed says that Close was called.
+	ErrClosed = errors.New("the mailbox is closed")
+
+	// ErrNotDurable says that a change could not be brought to the disk. Nothing
+	// of it may be told.
+	ErrNotDurable = errors.New("the change is not on the disk")
+
+	// ErrKeywords says that a mailbox has no room for one more keyword.
+	ErrKeywords = errors.New("too many keywords in this mailbox")
+)
