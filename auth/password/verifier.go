@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -27,6 +28,7 @@ type Verifier struct {
 	workers *semaphore.Weighted // checks that may compute
 	memory  *semaphore.Weighted // bytes that they may take
 	limit   int64               // of memory
+	checks  atomic.Int64
 }
 
 // Limits bound what checks may take together.
@@ -77,6 +79,9 @@ func (v *Verifier) Waste(ctx context.Context, like, password string) error {
 	return err
 }
 
+// Checks returns how many checks were computed so far, wasted ones included.
+func (v *Verifier) Checks() int64 { return v.checks.Load() }
+
 // parse reads a stored password and holds it against the limits.
 func (v *Verifier) parse(stored string) (hash, error) {
 	h, err := parse(stored)
@@ -97,5 +102,6 @@ func (v *Verifier) compute(ctx context.Context, h hash, password string) (bool, 
 		return false, fmt.Errorf("waiting to check a password: %w", err)
 	}
 	defer v.workers.Release(1)
+	v.checks.Add(1)
 	return h.match(password), nil
 }
