@@ -1,0 +1,279 @@
+package session
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strconv"
+
+	"postrider/imap"
+	"postrider/mail"
+	"postrider/mailbox"
+	"postrider/message"
+	"postrider/wire"
+)
+
+type fetching struct {
+	messages
+	items []imap.FetchItem
+}
+
+// parseFetch reads the arguments of FETCH and UID FETCH.
+//
+//	fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")
+func parseFetch(set func(*imap.Decoder) messages) func(*imap.Decoder) fetching {
+	return func(d *imap.Decoder) (a fetching) {
+		a.messages = set(d)
+		d.SP()
+		a.items = d.FetchItems()
+		return a
+	}
+}
+
+// plan is what a FETCH needs of each message.
+type plan struct {
+	items   []imap.FetchItem
+	want    wants
+	flags   bool // FLAGS is among the items
+	seen    bool // sets \Seen
+	facts   bool // size or internal date
+	text    bool // the message is opened for every answer
+	changed mail.UIDSet
+}
+
+func newPlan(items []imap.FetchItem, uid bool) *plan {
+	p := &plan{}
+	has := func(k imap.FetchKind) bool {
+		return slices.ContainsFunc(items, func(it imap.FetchItem) bool { return it.Kind == k })
+	}
+	if uid && !has(imap.FetchUID) {
+		p.items = append(p.items, imap.FetchItem{Kind: imap.FetchUID})
+	}
+	p.items = append(p.items, items...)
+	for _, it := range items {
+		p.need(it)
+	}
+	return p
+}
+
+// need notes what an item needs.
+func (p *plan) need(it imap.FetchItem) {
+	switch it.Kind {
+	case imap.FetchFlags:
+		p.flags = true
+	case imap.FetchInternalDate, imap.FetchSize:
+		p.facts = true
+	case imap.FetchEnvelope:
+		p.want |= wantEnvelope
+	case imap.FetchBody:
+		p.want |= wantBody
+	case imap.FetchBodyStructure:
+		p.want |= wantStructure
+	case imap.FetchRFC822:
+		p.seen, p.text = true, true
+	case imap.FetchRFC822Text:
+		p.seen, p.text, p.want = true, true, p.want|wantTable
+	case imap.FetchRFC822Header:
+		p.text, p.want = true, p.want|wantTable
+	case imap.FetchSection:
+		p.seen = p.seen || !it.Peek
+		switch s := it.Section; {
+		case cachedFields(s):
+			p.want |= wantHeaders
+		case len(s.Path) == 0 && s.Text == imap.SectionAll:
+			p.text = true
+		default:
+			p.text, p.want = true, p.want|wantTable
+		}
+	}
+}
+
+// cachedFields reports whether a section is made of what the cache holds.
+func cachedFields(s imap.Section) bool {
+	return s.Text == imap.SectionFields && len(s.Path) == 0 && allCommon(s.Fields)
+}
+
+// fetch runs FETCH and UID FETCH (RFC 3501 6.4.5). A message that is gone is
+// answered as far as that needs no file, and the command ends NO [EXPUNGEISSUED].
+func (s *Session) fetch(ctx context.Context, c *wire.Command, a fetching) error {
+	uids, err := s.resolve(a.messages)
+	if err != nil || len(uids) == 0 {
+		return err
+	}
+	p := newPlan(a.items, c.UID())
+	if p.seen && !s.sel.readOnly {
+		if err := s.setSeen(ctx, c, p, uids); err != nil {
+			return err
+		}
+	}
+	if err := s.fillFacts(ctx, p, uids); err != nil {
+		return err
+	}
+	missing, err := s.answerAll(ctx, c, p, uids)
+	if err != nil {
+		return err
+	}
+	if missing {
+		return imap.No(imap.CodeExpungeIssued, "Some of the messages no longer exist.")
+	}
+	return nil
+}
+
+// setSeen sets \Seen where it is missing, in one batch, and moves the view: the
+// flags that changed are then part of the answer.
+func (s *Session) setSeen(ctx context.Context, c *wire.Command, p *plan, uids mail.UIDSet) error {
+	var unseen mail.UIDSet
+	for seq, m := range s.each(uids) {
+		if _, live := s.sel.view.Message(seq); live && !m.Flags.Has(mail.Seen) {
+			unseen.Add(m.UID)
+		}
+	}
+	if len(unseen) == 0 {
+		return nil
+	}
+	res, err := s.sel.SetFlags(ctx, unseen, mail.FlagChange{Op: mail.AddFlags, Flags: mail.Seen}, 0)
+	if err != nil {
+		return err
+	}
+	if err := s.sel.Durable(ctx, res.Snapshot); err != nil {
+		return err
+	}
+	p.changed, err = s.sync(ctx, syncing{uid: c.UID(), quiet: uids})
+	return err
+}
+
+// each yields the messages of a resolved set as the view shows them.
+func (s *Session) each(uids mail.UIDSet) iter.Seq2[mail.SeqNum, mailbox.Message] {
+	return func(yield func(mail.SeqNum, mailbox.Message) bool) {
+		for uid := range uids.All() {
+			seq, ok := s.sel.view.Seq(uid)
+			if !ok {
+				continue
+			}
+			if m, _ := s.sel.view.Message(seq); !yield(seq, m) {
+				return
+			}
+		}
+	}
+}
+
+// fillFacts has sizes and dates found out that are not known. The view may move
+// without EXPUNGE, so that it shows them.
+func (s *Session) fillFacts(ctx context.Context, p *plan, uids mail.UIDSet) error {
+	if !p.facts {
+		return nil
+	}
+	var unknown mail.UIDSet
+	for _, m := range s.each(uids) {
+		if m.CRLFSize < 0 || m.Internal.IsZero() {
+			unknown.Add(m.UID)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	_, err := s.sel.Fill(ctx, unknown)
+	return err
+}
+
+// answerAll answers every message in order and reports whether one is gone.
+func (s *Session) answerAll(ctx context.Context, c *wire.Command, p *plan, uids mail.UIDSet) (missing bool, err error) {
+	next, stop := iter.Pull(uids.All())
+	pre := s.prepare(ctx, p.want, next, stop)
+	defer pre.done()
+	for m := pre.take(); m != nil; m = pre.take() {
+		ok, err := s.answer(ctx, c, p, m)
+		if err != nil {
+			return missing, err
+		}
+		missing = missing || !ok
+		if err := c.Err(); err != nil {
+			return missing, err
+		}
+	}
+	return missing, nil
+}
+
+// response is one FETCH response being written.
+type response struct {
+	*wire.Command
+	s     *Session
+	plan  *plan
+	pre   *prepared
+	seq   mail.SeqNum
+	m     mailbox.Message
+	text  mailbox.Served // nil if it is not needed, or gone
+	parts *message.Message
+	sep   string
+}
+
+// answer writes one message's response; ok is false if something of it is gone.
+func (s *Session) answer(ctx context.Context, c *wire.Command, p *plan, pre *prepared) (ok bool, err error) {
+	seq, shown := s.sel.view.Seq(pre.uid)
+	if !shown {
+		return false, nil
+	}
+	r := &response{Command: c, s: s, plan: p, pre: pre, seq: seq, sep: " ("}
+	var live bool
+	if r.m, live = s.sel.view.Message(seq); live {
+		if snap := s.sel.Snapshot(); p.facts && snap != s.sel.view.Snapshot() {
+			if now, ok := snap.Lookup(pre.uid); ok {
+				r.m.CRLFSize, r.m.Internal = now.CRLFSize, now.Internal
+			}
+		}
+	}
+	ok = live
+	if pre.err != nil {
+		if !isGone(pre.err) {
+			return false, pre.err
+		}
+		ok = false
+	}
+	if ok && p.text {
+		switch r.text, err = s.sel.OpenMessage(ctx, pre.uid); {
+		case isGone(err):
+			ok = false
+		case err != nil:
+			return false, err
+		default:
+			defer r.text.Close()
+		}
+	}
+	return ok, r.write(ok)
+}
+
+// write writes the items that can be answered.
+func (r *response) write(whole bool) error {
+	if r.pre.table != nil && r.text != nil {
+		var err error
+		if r.parts, err = message.LoadTable(r.pre.table); err != nil {
+			return err
+		}
+	}
+	begun := false
+	for _, it := range r.plan.items {
+		if !whole && !r.known(it) {
+			continue
+		}
+		if !begun {
+			r.begin()
+			begun = true
+		}
+		if err := r.item(it); err != nil {
+			return err
+		}
+	}
+	if begun {
+		if inSet(r.plan.changed, r.m.UID) && !r.plan.flags {
+			r.flags()
+		}
+		r.WriteString(")\r\n")
+	}
+	return nil
+}
+
+func (r *response) begin() {
+	b := append(r.AvailableBuffer(), "* "...)
+	b = strconv.AppendUint(b, uint64(r.seq), 10)
+	r.Write(append(b, " FETCH"...))
+}

@@ -1,0 +1,102 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"postrider/account"
+	"postrider/maildir"
+	"postrider/vfs/memfs"
+	"postrider/wire"
+	"postrider/wire/wiretest"
+)
+
+// house is one account on a file system in memory.
+type house struct {
+	t  *testing.T
+	h  *account.House
+	fs *memfs.FS
+}
+
+func newHouse(t *testing.T) *house {
+	fs := memfs.New(memfs.Options{})
+	return &house{t: t, fs: fs, h: account.NewHouse(account.HouseConfig{FS: fs, Unique: maildir.NewUnique("h", 1, time.Now), Fsync: true})}
+}
+
+// client is the other end of a session.
+type client struct {
+	t    *testing.T
+	conn io.ReadWriteCloser
+	r    *bufio.Reader
+	done chan error
+}
+
+// login starts a session and reads its first answer.
+func (h *house) login(style account.Style, change func(*Config)) *client {
+	h.t.Helper()
+	a, err := h.h.Open(context.Background(), account.Config{Root: "/m", Style: style})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	here, there := wiretest.Pair()
+	c := &client{t: h.t, conn: here, r: bufio.NewReader(here), done: make(chan error, 1)}
+	cfg := Config{Account: a, Conn: wire.NewConn(there, new(wire.Buffers)), FirstTag: "t0"}
+	if change != nil {
+		change(&cfg)
+	}
+	go func() {
+		_, err := Run(context.Background(), cfg)
+		a.Close()
+		cfg.Conn.Close()
+		c.done <- err
+	}()
+	c.until("t0 OK [CAPABILITY ")
+	return c
+}
+
+// until reads lines up to one with the prefix and returns them all.
+func (c *client) until(prefix string) []string {
+	c.t.Helper()
+	var lines []string
+	for {
+		line, err := c.r.ReadString('\n')
+		if err != nil {
+			c.t.Fatalf("waiting for %q: %v after %q", prefix, err, lines)
+		}
+		line = strings.TrimSuffix(line, "\r\n")
+		lines = append(lines, line)
+		if strings.HasPrefix(line, prefix) {
+			return lines
+		}
+	}
+}
+
+// do sends a command and returns all lines of the answer, the tagged one last.
+func (c *client) do(command string) []string {
+	c.t.Helper()
+	if _, err := io.WriteString(c.conn, "t "+command+"\r\n"); err != nil {
+		c.t.Fatal(err)
+	}
+	return c.until("t ")
+}
+
+// want sends a command and compares the answer.
+func (c *client) want(command string, answer ...string) {
+	c.t.Helper()
+	if got := c.do(command); strings.Join(got, "\n") != strings.Join(answer, "\n") {
+		c.t.Errorf("%s\n got %q\nwant %q", command, got, answer)
+	}
+}
+
+// logout ends the session.
+func (c *client) logout() {
+	c.t.Helper()
+	c.do("LOGOUT")
+	if err := <-c.done; err != nil {
+		c.t.Error(err)
+	}
+}

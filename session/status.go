@@ -1,0 +1,81 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"postrider/account"
+	"postrider/imap"
+	"postrider/mail"
+	"postrider/mailbox"
+	"postrider/search"
+)
+
+// meanings says what the errors of the engines mean to a client. The first that
+// fits counts.
+var meanings = []struct {
+	err  error
+	code imap.Code
+	text string
+}{
+	{account.ErrNoMailbox, imap.CodeNonExistent, "Mailbox does not exist, or must be subscribed to."},
+	{account.ErrExists, imap.CodeAlreadyExists, "Mailbox already exists!"},
+	{account.ErrHasChildren, imap.CodeCannot, "There is nothing to delete here but the folders below it."},
+	{account.ErrIsInbox, imap.CodeCannot, "This cannot be done with INBOX."},
+	{account.ErrClosed, imap.CodeUnavailable, "The server is shutting down."},
+	{mailbox.ErrVanished, imap.CodeExpungeIssued, "Some of the messages no longer exist."},
+	{mailbox.ErrFull, imap.CodeOverQuota, "No space is left for this."},
+	{mailbox.ErrReadOnly, imap.CodeNoPerm, "The mailbox can only be read."},
+	{mailbox.ErrKeywords, imap.CodeLimit, "The mailbox has no room for one more keyword."},
+	{mailbox.ErrGone, imap.CodeNonExistent, "The mailbox was deleted."},
+	{mailbox.ErrNotDurable, imap.CodeUnavailable, "The change could not be written to the disk."},
+	{mailbox.ErrDoubtful, imap.CodeUnavailable, "The mailbox is being checked, try again."},
+	{mailbox.ErrClosed, imap.CodeUnavailable, "The mailbox is being closed, try again."},
+	{fs.ErrPermission, imap.CodeNoPerm, "The files of the mailbox cannot be accessed."},
+	{syscall.ENOSPC, imap.CodeOverQuota, "No space is left for this."},
+	{syscall.EDQUOT, imap.CodeOverQuota, "No space is left for this."},
+	{syscall.EROFS, imap.CodeNoPerm, "The mailbox can only be read."},
+	{syscall.EMFILE, imap.CodeUnavailable, "The server is too busy, try again."},
+	{syscall.ENFILE, imap.CodeUnavailable, "The server is too busy, try again."},
+	{syscall.ENAMETOOLONG, imap.CodeCannot, "The name is too long."},
+	{search.ErrGone, imap.CodeExpungeIssued, "Some of the messages no longer exist."},
+	{context.Canceled, imap.CodeUnavailable, "The server is shutting down."},
+}
+
+// Status implements wire.Session: it is the one place that turns an engine's
+// error into speech.
+func (s *Session) Status(err error) *imap.Status {
+	if errors.Is(err, mail.ErrBadName) {
+		return imap.No(imap.CodeCannot, fmt.Sprintf("Invalid mailbox name: %v", unwrapName(err)))
+	}
+	for _, m := range meanings {
+		if errors.Is(err, m.err) {
+			return imap.No(m.code, m.text)
+		}
+	}
+	return nil
+}
+
+// unwrapName is the error that names what is wrong with a mailbox name, without
+// what was wrapped around it.
+func unwrapName(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil || inner == mail.ErrBadName {
+			return err
+		}
+		err = inner
+	}
+}
+
+// tryCreate is err for a command whose destination may be missing (RFC 3501
+// 6.3.11 and 6.4.7).
+func tryCreate(err error) error {
+	if errors.Is(err, account.ErrNoMailbox) {
+		return imap.No(imap.CodeTryCreate, "Must create mailbox first")
+	}
+	return err
+}
