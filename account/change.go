@@ -1,0 +1,218 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"postrider/mail"
+	"postrider/mailbox"
+	"postrider/maildir"
+)
+
+// Create makes a mailbox (RFC 3501 6.3.3) and sets its special use, if any is
+// given (RFC 6154 3). ErrExists if it is there.
+func (a *Account) Create(ctx context.Context, n mail.Name, specialUse []string) error {
+	s := a.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dir, err := s.naming.DirName(n)
+	if err != nil {
+		return err
+	}
+	t, err := s.treeLocked()
+	if err != nil {
+		return err
+	}
+	if node, ok := t.Find(n); n == mail.Inbox || ok && node.Exists {
+		return ErrExists
+	}
+	defer s.changedLocked()
+	if err := maildir.MakeFolder(s.root, dir, 0o700); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return ErrExists
+		}
+		return err
+	}
+	if len(specialUse) > 0 {
+		return s.ledger.SetSpecialUse(n, specialUse)
+	}
+	return nil
+}
+
+// changedLocked has the tree read again at the next look. It needs a.mu.
+func (a *shared) changedLocked() { a.tree, a.rootAt = nil, time.Time{} }
+
+// Delete removes a mailbox with its messages; mailboxes below it stay (RFC 3501
+// 6.3.4). A name that is only a parent: ErrHasChildren.
+func (a *Account) Delete(ctx context.Context, n mail.Name) error {
+	s := a.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n == mail.Inbox {
+		return ErrIsInbox
+	}
+	t, err := s.treeLocked()
+	if err != nil {
+		return err
+	}
+	node, ok := t.Find(n)
+	switch {
+	case !ok:
+		return ErrNoMailbox
+	case !node.Exists:
+		return ErrHasChildren
+	}
+	var key dirKey
+	if d, err := s.root.OpenDir(node.dir); err == nil {
+		key.dev, key.ino = d.Key()
+		d.Close()
+	}
+	defer s.changedLocked()
+	if err := maildir.RemoveFolder(s.root, node.dir, s.h.c.Unique); err != nil {
+		return err
+	}
+	if o := s.open[key]; o != nil {
+		s.goneLocked(o)
+	}
+	return s.ledger.Renamed(n, "")
+}
+
+// goneLocked tells the sessions of a mailbox that it was deleted; who uses it
+// keeps it until Release. It needs a.mu.
+func (a *shared) goneLocked(o *opened) {
+	delete(a.open, o.key)
+	select {
+	case <-o.ready:
+	default:
+		return
+	}
+	if o.box != nil {
+		o.box.SetGone()
+	}
+	if o.users == 0 {
+		a.closeLogged(o)
+	}
+}
+
+// Rename gives a mailbox and all below it another name; UIDs and UIDVALIDITY
+// stay. Renaming the inbox moves its messages to a new mailbox and leaves it
+// empty; what is below it stays (RFC 3501 6.3.5).
+func (a *Account) Rename(ctx context.Context, from, to mail.Name) error {
+	if from == mail.Inbox {
+		return a.renameInbox(ctx, to)
+	}
+	s := a.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.treeLocked()
+	if err != nil {
+		return err
+	}
+	names, pairs, err := s.planRename(t, from, to)
+	if err != nil {
+		return err
+	}
+	defer s.changedLocked()
+	if err := maildir.RenameFolders(s.root, pairs); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return ErrExists
+		}
+		return err
+	}
+	for _, n := range names {
+		if err := s.ledger.Renamed(n, to+n[len(from):]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// planRename returns the mailboxes to rename and their directories: those below
+// first, so that a crash leaves something to repeat the command on.
+func (a *shared) planRename(t *Tree, from, to mail.Name) (names []mail.Name, pairs []maildir.RenamePair, err error) {
+	if _, ok := t.Find(from); !ok {
+		return nil, nil, ErrNoMailbox
+	}
+	if node, ok := t.Find(to); to == mail.Inbox || ok && node.Exists {
+		return nil, nil, ErrExists
+	}
+	if to.Below(from) {
+		return nil, nil, fmt.Errorf("%w: it lies below the old one", mail.ErrBadName)
+	}
+	for _, n := range slices.Backward(t.nodes) {
+		if !n.Exists || n.Name != from && !n.Name.Below(from) {
+			continue
+		}
+		dir, err := a.naming.DirName(to + n.Name[len(from):])
+		if err != nil {
+			return nil, nil, err
+		}
+		names = append(names, n.Name)
+		pairs = append(pairs, maildir.RenamePair{Old: n.dir, New: dir})
+	}
+	return names, pairs, nil
+}
+
+func (a *Account) renameInbox(ctx context.Context, to mail.Name) error {
+	if err := a.Create(ctx, to, nil); err != nil {
+		return err
+	}
+	inbox, err := a.Mailbox(ctx, mail.Inbox)
+	if err != nil {
+		return err
+	}
+	defer inbox.Release()
+	dst, err := a.Mailbox(ctx, to)
+	if err != nil {
+		return err
+	}
+	defer dst.Release()
+	s, err := inbox.Refresh(ctx)
+	if err != nil || s.Len() == 0 {
+		return err
+	}
+	all := mail.UIDSet{{First: 1, Last: s.Message(s.Len() - 1).UID}}
+	moved, err := mailbox.Move(ctx, inbox.Mailbox, all, dst.Mailbox)
+	if err != nil {
+		return err
+	}
+	if err := dst.Durable(ctx, moved.DestSnapshot); err != nil {
+		return err
+	}
+	return inbox.Durable(ctx, moved.SourceSnapshot)
+}
+
+// Subscribe adds a name to the subscriptions. It need not exist.
+func (a *Account) Subscribe(ctx context.Context, n mail.Name) error {
+	return a.subscribe(ctx, n, true)
+}
+
+// Unsubscribe removes a name from the subscriptions. It need not be there.
+func (a *Account) Unsubscribe(ctx context.Context, n mail.Name) error {
+	return a.subscribe(ctx, n, false)
+}
+
+func (a *Account) subscribe(ctx context.Context, n mail.Name, on bool) error {
+	s := a.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dir, err := s.naming.DirName(n)
+	if err != nil {
+		return err
+	}
+	defer s.changedLocked()
+	return maildir.ChangeSubscribed(ctx, s.root, s.h.c.Unique, func(lines []string) ([]string, bool) {
+		is := func(line string) bool { m, ok := s.subscribedName(line); return ok && m == n }
+		switch found := slices.ContainsFunc(lines, is); {
+		case on && !found:
+			return append(lines, maildir.SubscribedLine(dir)), true
+		case !on && found:
+			return slices.DeleteFunc(lines, is), true
+		}
+		return lines, false
+	})
+}
