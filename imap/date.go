@@ -17,19 +17,37 @@ const DateTimeLayout = "_2-Jan-2006 15:04:05 -0700"
 func (d *Decoder) Date() time.Time {
 	start := d.pos
 	quoted := d.Try('"')
-	day := int(d.number(31, "a day"))
-	t := d.monthYear(start, day)
+	t := d.monthYear(start, d.day())
 	if quoted {
 		d.Expect('"')
 	}
 	return t
 }
 
+// day reads a day of the month.
+//
+//	date-day = 1*2DIGIT
+func (d *Decoder) day() int {
+	start := d.pos
+	n := d.number(31, "a day")
+	if d.pos-start > 2 {
+		d.failAt(start, "a day of at most two digits")
+	}
+	return int(n)
+}
+
+// monthYear reads the rest of a date.
+//
+//	date-year = 4DIGIT
 func (d *Decoder) monthYear(start, day int) time.Time {
 	d.Expect('-')
 	month := d.month()
 	d.Expect('-')
+	digits := d.pos
 	year := int(d.number(9999, "a year"))
+	if d.pos-digits != 4 {
+		d.failAt(digits, "a year of four digits")
+	}
 	t := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 	if d.err == nil && (t.Day() != day || t.Month() != month) {
 		d.failAt(start, "a day that the month has")
@@ -63,8 +81,7 @@ func (d *Decoder) DateTime() time.Time {
 	d.Expect('"')
 	start := d.pos
 	d.Try(' ')
-	day := int(d.number(31, "a day"))
-	t := d.monthYear(start, day)
+	t := d.monthYear(start, d.day())
 	d.SP()
 	h := d.number(23, "an hour")
 	d.Expect(':')

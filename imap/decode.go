@@ -8,7 +8,8 @@ import (
 
 const (
 	maxNumber63 = 1<<63 - 1
-	maxNesting  = 50 // of parentheses, NOT and OR in one command
+	maxNesting  = 50   // of parentheses in one command
+	maxChain    = 1000 // of NOT and OR inside each other: clients chain OR for long lists
 )
 
 // A Decoder reads the values of one frame from left to right. The first error
@@ -18,7 +19,8 @@ const (
 type Decoder struct {
 	b     []byte
 	pos   int
-	depth int
+	depth int // of parentheses
+	chain int // of NOT and OR
 	err   *SyntaxError
 }
 
@@ -152,7 +154,7 @@ func (d *Decoder) Word(what string) string {
 //
 //	astring = 1*ASTRING-CHAR / string
 func (d *Decoder) Astring() []byte {
-	if c := d.Peek(); c == '"' || c == '{' || c == '~' && d.literalNext() {
+	if c := d.Peek(); c == '"' || c == '{' {
 		return d.String()
 	}
 	b := d.span(isAstring)
@@ -162,7 +164,8 @@ func (d *Decoder) Astring() []byte {
 	return b
 }
 
-// String reads a string.
+// String reads a string. A literal8 is none: it could hold NUL, and no command
+// takes one but for what it streams.
 //
 //	string = quoted / literal
 func (d *Decoder) String() []byte {
@@ -170,9 +173,7 @@ func (d *Decoder) String() []byte {
 	case c == '"':
 		return d.quoted()
 	case c == '{':
-		return d.literal(false)
-	case c == '~' && d.literalNext():
-		return d.literal(true)
+		return d.literal()
 	}
 	d.Fail("a string")
 	return nil
@@ -187,9 +188,6 @@ func (d *Decoder) NString() (b []byte, ok bool) {
 	}
 	return d.String(), d.err == nil
 }
-
-// literalNext reports whether "~" begins a literal8.
-func (d *Decoder) literalNext() bool { return d.pos+1 < len(d.b) && d.b[d.pos+1] == '{' }
 
 // quoted reads a quoted string. UTF-8 and stray 8-bit bytes are taken as they
 // are; so is a "\" before any character, as clients send it.
@@ -228,11 +226,8 @@ func (d *Decoder) quoted() []byte {
 }
 
 // literal reads a literal that the Framer kept in the frame.
-func (d *Decoder) literal(binary bool) []byte {
+func (d *Decoder) literal() []byte {
 	start := d.pos
-	if binary {
-		d.pos++
-	}
 	d.Expect('{')
 	n := d.Number64()
 	if !d.Try('+') {
@@ -250,8 +245,8 @@ func (d *Decoder) literal(binary bool) []byte {
 		return nil
 	}
 	b := d.b[d.pos : d.pos+int(n)]
-	if !binary && bytes.IndexByte(b, 0) >= 0 {
-		d.failAt(d.pos+bytes.IndexByte(b, 0), "a literal without NUL")
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		d.failAt(d.pos+i, "a literal without NUL")
 		return nil
 	}
 	d.pos += int(n)
@@ -310,7 +305,7 @@ func (d *Decoder) Number64() int64 { return int64(d.number(maxNumber63, "a numbe
 // are one blank apart. An empty list is "()".
 func (d *Decoder) List(item func()) {
 	d.Expect('(')
-	d.nest(func() {
+	d.nest(&d.depth, maxNesting, func() {
 		if d.Try(')') {
 			return
 		}
@@ -327,15 +322,15 @@ func (d *Decoder) List(item func()) {
 	})
 }
 
-// nest runs f one level deeper, within bounds.
-func (d *Decoder) nest(f func()) {
-	if d.depth == maxNesting {
+// nest runs f one level deeper, at most limit levels deep.
+func (d *Decoder) nest(depth *int, limit int, f func()) {
+	if *depth == limit {
 		d.Fail("less nesting")
 		return
 	}
-	d.depth++
+	*depth++
 	f()
-	d.depth--
+	*depth--
 }
 
 // Text is an astring as UTF-8 text; bytes that are not UTF-8 are an error.

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"postrider/mail"
@@ -72,7 +73,7 @@ func appendQuoted(dst, s []byte) []byte {
 // AppendAstring appends s as an atom where it is one and could not be taken for
 // NIL, else as a string.
 func AppendAstring(dst []byte, s []byte) []byte {
-	if len(s) == 0 || len(s) > maxQuoted || len(s) == 3 && string(s) == "NIL" {
+	if len(s) == 0 || len(s) > maxQuoted || strings.EqualFold(string(s), "NIL") {
 		return AppendString(dst, s)
 	}
 	for _, c := range s {
@@ -89,8 +90,12 @@ func AppendMailbox(dst []byte, name string) []byte {
 	return AppendString(dst, AppendUTF7(nil, name))
 }
 
-// AppendDateTime appends t, in its own zone, as a date-time.
+// AppendDateTime appends t, in its own zone, as a date-time. A year that four
+// digits cannot hold becomes 1970.
 func AppendDateTime(dst []byte, t time.Time) []byte {
+	if y := t.Year(); y < 0 || y > 9999 {
+		t = time.Unix(0, 0).UTC()
+	}
 	dst = append(dst, '"')
 	dst = t.AppendFormat(dst, DateTimeLayout)
 	return append(dst, '"')

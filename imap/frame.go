@@ -73,11 +73,14 @@ func (f *Framer) Left() int { return f.budget - len(f.buf) }
 // Release gives up the buffer.
 func (f *Framer) Release() { f.buf = nil }
 
+// Fits reports whether the announced literal can be included. One that does not
+// fit must not be invited.
+func (f *Framer) Fits() bool { return f.literal.Size <= int64(f.Left())-2 }
+
 // Include reads the announced literal and the line after it into the frame. It
 // returns ErrTooLarge if the literal does not fit, after refusing it.
 func (f *Framer) Include(src Source) error {
-	n := f.literal.Size
-	if n > int64(f.Left())-2 {
+	if !f.Fits() {
 		if err := f.Refuse(src); err != nil {
 			return err
 		}
@@ -85,7 +88,7 @@ func (f *Framer) Include(src Source) error {
 	}
 	f.pending = false
 	f.buf = append(f.buf, '\r', '\n')
-	for n > 0 {
+	for n := f.literal.Size; n > 0; {
 		b, err := src.Fill()
 		if err != nil {
 			return unexpected(err)
@@ -107,7 +110,8 @@ func (f *Framer) Skipped(src Source) error {
 
 // Refuse ends the command at its announced literal. A synchronising literal is
 // simply not invited. The octets of another, and whatever follows of the command,
-// are thrown away.
+// are thrown away. It loops where it could call itself: a client decides how many
+// literals follow each other.
 func (f *Framer) Refuse(src Source) error {
 	left := int64(MaxDrain)
 	for f.pending && f.literal.NonSync {
@@ -117,10 +121,11 @@ func (f *Framer) Refuse(src Source) error {
 		if err := discard(src, f.literal.Size); err != nil {
 			return err
 		}
-		f.buf, f.budget = f.buf[:0], 0
-		if err := f.line(src); err != nil && !errors.Is(err, ErrTooLarge) {
-			return err
+		n, err := f.scanLine(src, left, 0)
+		if err != nil {
+			return unexpected(err)
 		}
+		left -= n
 	}
 	f.pending = false
 	return nil
@@ -139,40 +144,46 @@ func discard(src Source, n int64) error {
 	return nil
 }
 
-// line reads up to a line end. What exceeds the budget is dropped, but scanned all
-// the same, so that a literal at its end is noticed.
+// line reads up to a line end into the frame. What exceeds the budget is dropped,
+// but scanned all the same, so that a literal at its end is noticed.
 func (f *Framer) line(src Source) error {
-	f.scan = lineScanner{}
-	start, dropped := len(f.buf), 0
+	start := len(f.buf)
+	n, err := f.scanLine(src, int64(f.budget)+MaxDrain, f.budget)
+	if err != nil {
+		if start > 0 || n > 0 {
+			err = unexpected(err)
+		}
+		return err
+	}
+	if end := start + int(n) - f.scan.endLen; end <= f.budget {
+		f.buf = f.buf[:end]
+		return nil
+	}
+	if err := f.Refuse(src); err != nil {
+		return err
+	}
+	return ErrTooLarge
+}
+
+// scanLine consumes n bytes up to a line end, at most limit, and appends them to
+// the frame as long as that is shorter than keep.
+func (f *Framer) scanLine(src Source, limit int64, keep int) (n int64, err error) {
+	f.scan, f.pending = lineScanner{}, false
 	for done := false; !done; {
 		b, err := src.Fill()
 		if err != nil {
-			if start > 0 || len(f.buf) > start || dropped > 0 {
-				err = unexpected(err)
-			}
-			return err
+			return n, err
 		}
-		n := 0
-		n, done = f.scan.feed(b)
-		keep := max(min(n, f.budget-len(f.buf)), 0)
-		f.buf = append(f.buf, b[:keep]...)
-		dropped += n - keep
-		src.Skip(n)
-		if dropped > MaxDrain {
-			return ErrLost
+		k := 0
+		k, done = f.scan.feed(b)
+		f.buf = append(f.buf, b[:max(min(k, keep-len(f.buf)), 0)]...)
+		src.Skip(k)
+		if n += int64(k); n > limit {
+			return n, ErrLost
 		}
 	}
 	f.literal, f.pending = f.scan.literal()
-	if dropped > 0 && len(f.buf)+dropped-f.scan.endLen > f.budget {
-		if err := f.Refuse(src); err != nil {
-			return err
-		}
-		return ErrTooLarge
-	}
-	if dropped == 0 {
-		f.buf = f.buf[:len(f.buf)-f.scan.endLen]
-	}
-	return nil
+	return n, nil
 }
 
 func unexpected(err error) error {
@@ -183,8 +194,12 @@ func unexpected(err error) error {
 }
 
 // A lineScanner goes through one line. It knows whether it is inside a quoted
-// string, since "{5}" in one is no literal, and remembers what a literal's
-// announcement at the end needs.
+// string, and remembers what a literal's announcement at the end needs.
+//
+// Where it is in doubt whether "{5+}" announces a literal (inside a string that the
+// line does not close, or in the middle of an atom), it does: the command is wrong
+// in any case, and octets that the client meant as a literal must not be taken for
+// commands. A doubtful "{5}" is none: nothing follows that was not invited.
 type lineScanner struct {
 	quoted, escaped bool
 	last            byte
@@ -205,9 +220,11 @@ func (s *lineScanner) feed(b []byte) (n int, done bool) {
 		if s.last == '\r' {
 			s.spec = literalSpec{} // a CR inside the line
 		}
-		s.last = c
+		if s.last = c; c == '\r' {
+			continue
+		}
+		s.spec.feed(c)
 		switch {
-		case c == '\r':
 		case s.escaped:
 			s.escaped = false
 		case s.quoted && c == '\\':
@@ -215,26 +232,24 @@ func (s *lineScanner) feed(b []byte) (n int, done bool) {
 		case c == '"':
 			s.quoted = !s.quoted
 			s.spec = literalSpec{}
-		case !s.quoted:
-			s.spec.feed(c)
 		}
 	}
 	return len(b), false
 }
 
 func (s *lineScanner) literal() (Literal, bool) {
-	if s.quoted || s.spec.at != specClosed {
+	if s.spec.at != specClosed || !s.spec.lit.NonSync && (s.quoted || !s.spec.begins) {
 		return Literal{}, false
 	}
 	return s.spec.lit, true
 }
 
-// literalSpec recognises a literal's announcement. It counts only where a value
-// can begin: after a blank, a parenthesis or a bracket, or at the line's start.
+// literalSpec recognises a literal's announcement.
 type literalSpec struct {
-	at   specState
-	last byte
-	lit  Literal
+	at     specState
+	begins bool // where a value can begin
+	last   byte
+	lit    Literal
 }
 
 type specState uint8
@@ -250,10 +265,12 @@ const (
 
 func (p *literalSpec) feed(c byte) {
 	switch {
-	case (p.at == specNone || p.at == specClosed) && c == '~' && p.opens():
-		*p = literalSpec{at: specTilde, lit: Literal{Binary: true}}
-	case (p.at == specNone || p.at == specClosed) && c == '{' && p.opens(), p.at == specTilde && c == '{':
-		*p = literalSpec{at: specOpen, lit: p.fresh()}
+	case c == '~':
+		*p = literalSpec{at: specTilde, begins: p.opens()}
+	case c == '{' && p.at == specTilde:
+		*p = literalSpec{at: specOpen, begins: p.begins, lit: Literal{Binary: true}}
+	case c == '{':
+		*p = literalSpec{at: specOpen, begins: p.opens()}
 	case (p.at == specOpen || p.at == specDigits) && is(c, isDigit):
 		// A size that no number can hold is still a literal: it is refused, and
 		// its octets are not taken for commands.
@@ -268,8 +285,8 @@ func (p *literalSpec) feed(c byte) {
 	p.last = c
 }
 
-func (p *literalSpec) fresh() Literal { return Literal{Binary: p.at == specTilde} }
-
+// opens reports whether a value can begin here: after a blank, a parenthesis or a
+// bracket, or at the line's start.
 func (p *literalSpec) opens() bool {
 	return p.last == 0 || p.last == ' ' || p.last == '(' || p.last == '[' || p.last == '<'
 }

@@ -52,9 +52,10 @@ func (d *Decoder) StatusItems() []StatusItem {
 type List struct {
 	Reference string
 	Patterns  []string
-	Select    []string // selection options, in capitals
-	Return    []string // return options, in capitals
-	Extended  bool     // options or a list of patterns were given
+	Select    []string     // selection options, in capitals
+	Return    []string     // return options, in capitals
+	Status    []StatusItem // of the return option STATUS (RFC 5819)
+	Extended  bool         // options or a list of patterns were given
 }
 
 const maxOptions = 100
@@ -97,8 +98,27 @@ func (d *Decoder) ListArgs() List {
 	}
 	d.SP()
 	l.Extended = true
-	l.Return = d.options()
+	l.Return = d.returnOptions(&l.Status)
 	return l
+}
+
+// returnOptions reads the return options, with the items of STATUS.
+//
+//	return-option = "SUBSCRIBED" / "CHILDREN" / "STATUS" SP "(" status-att *(SP status-att) ")" / option-extension
+func (d *Decoder) returnOptions(status *[]StatusItem) []string {
+	var words []string
+	d.List(func() {
+		if len(words) >= maxOptions {
+			d.Fail("fewer options")
+		}
+		word := d.Word("an option")
+		if word == "STATUS" {
+			d.SP()
+			*status = d.StatusItems()
+		}
+		words = append(words, word)
+	})
+	return words
 }
 
 // options reads a parenthesised list of words.

@@ -62,7 +62,7 @@ func (d *Decoder) searchKey() (q mail.Query) {
 	case d.SetNext():
 		return mail.SeqIn{Set: d.SeqSet()}
 	case d.Try('('):
-		d.nest(func() { q = d.searchKeys(true) })
+		d.nest(&d.depth, maxNesting, func() { q = d.searchKeys(true) })
 		d.Expect(')')
 		return q
 	}
@@ -71,9 +71,12 @@ func (d *Decoder) searchKey() (q mail.Query) {
 	if k, ok := simpleKeys[word]; ok {
 		return k
 	}
+	if d.err == nil && d.Peek() != ' ' {
+		d.failAt(start, "a search key with what belongs to it")
+	}
 	d.SP()
 	ok := false
-	d.nest(func() { q, ok = d.keyWithArgument(word) })
+	d.nest(&d.chain, maxChain, func() { q, ok = d.keyWithArgument(word) })
 	if !ok && d.err == nil || q == nil {
 		d.failAt(start, "a search key")
 		return mail.All{}

@@ -35,6 +35,9 @@ func (s *Status) AppendText(dst []byte) []byte {
 	if s.Text == "" {
 		return append(dst, "Ok."...)
 	}
+	if s.Code == "" && s.Text[0] == '[' {
+		dst = append(dst, "- "...) // else it would be taken for a code
+	}
 	return appendLine(dst, s.Text)
 }
 

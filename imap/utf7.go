@@ -88,6 +88,11 @@ func DecodeUTF7(s string) (string, error) {
 }
 
 func decodeShifted(out *strings.Builder, s string) bool {
+	for i := range len(s) {
+		if !is(s[i], isBase64) {
+			return false // package base64 would pass over CR and LF
+		}
+	}
 	b, err := utf7Base64.DecodeString(s)
 	if err != nil || len(b) == 0 || len(b)%2 != 0 {
 		return false

@@ -14,8 +14,7 @@ const (
 	readBufferSize  = 16 << 10
 	writeBufferSize = 32 << 10
 
-	// writeTimeout is how long one buffer may wait for a client that does not
-	// read.
+	// writeTimeout is how long a write may wait for a client that takes nothing.
 	writeTimeout = 60 * time.Second
 )
 
@@ -135,6 +134,20 @@ func (c *Conn) await(p []byte, d time.Duration) (n int, ev Event, err error) {
 	return 0, Timeout, nil
 }
 
+// waitForCommand waits for the first octet of a command, without a buffer.
+func (c *Conn) waitForCommand(d time.Duration) error {
+	for c.Buffered() == 0 {
+		ev, err := c.WaitInput(d)
+		if err != nil {
+			return err
+		}
+		if ev == Timeout {
+			return c.fail(os.ErrDeadlineExceeded)
+		}
+	}
+	return nil
+}
+
 func (c *Conn) beginWait(d time.Duration) (woken bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -247,6 +260,9 @@ func (c *Conn) Write(p []byte) (int, error) { return c.writer().Write(p) }
 // WriteString buffers s.
 func (c *Conn) WriteString(s string) (int, error) { return c.writer().WriteString(s) }
 
+// ReadFrom copies r to the client through the write buffer, for io.Copy.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) { return c.writer().ReadFrom(r) }
+
 // AvailableBuffer is an empty slice with the room that the buffer has left: append
 // to it and give the result to Write, which then copies nothing.
 func (c *Conn) AvailableBuffer() []byte { return c.writer().AvailableBuffer() }
@@ -264,7 +280,7 @@ func (c *Conn) Flush() error {
 	return nil
 }
 
-// deadlineWriter writes to the socket, one deadline a buffer.
+// deadlineWriter writes to the socket.
 type deadlineWriter Conn
 
 func (c *deadlineWriter) Write(p []byte) (int, error) {
@@ -276,31 +292,10 @@ func (c *deadlineWriter) Write(p []byte) (int, error) {
 		n, err := c.net.Write(p[:min(len(p), writeBufferSize)])
 		total += n
 		c.wrote += int64(n)
-		if err != nil {
+		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return total, (*Conn)(c).fail(err)
 		}
-		p = p[n:]
+		p = p[n:] // a slow client that takes something gets more time
 	}
 	return total, nil
-}
-
-// StartTLS replaces the stream by what upgrade makes of it. Input that is buffered
-// by now came before the encryption and is thrown away: it may be an attacker's
-// (RFC 3501 6.2.1, RFC 2595 2.4).
-func (c *Conn) StartTLS(upgrade func(net.Conn) (net.Conn, error)) error {
-	if err := c.Flush(); err != nil {
-		return err
-	}
-	c.releaseIn()
-	if err := c.net.SetDeadline(time.Now().Add(c.timeout)); err != nil {
-		return err
-	}
-	n, err := upgrade(c.net)
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.net = n
-	return n.SetDeadline(time.Time{})
 }

@@ -72,7 +72,9 @@ func Serve[S Session](ctx context.Context, c *Conn, t *Table[S], s S, o Options)
 	}()
 	for end == Running && err == nil {
 		end, err = v.command(ctx)
-		v.framer.Release()
+		if c.Buffered() == 0 || len(v.framer.Bytes()) > readBufferSize {
+			v.framer.Release() // else the next command is here already
+		}
 	}
 	if err == nil {
 		return end, c.Flush()
@@ -115,8 +117,7 @@ func (v *conversation[S]) untagged(s *imap.Status) {
 
 // command reads one command, runs it and answers.
 func (v *conversation[S]) command(ctx context.Context) (Ending, error) {
-	v.c.SetTimeout(v.IdleTimeout)
-	if _, err := v.c.Fill(); err != nil {
+	if err := v.c.waitForCommand(v.IdleTimeout); err != nil {
 		return Running, err
 	}
 	v.c.SetTimeout(v.ReadTimeout)
@@ -200,7 +201,7 @@ func (v *conversation[S]) literals(row *Row[S], cmd *Command) (ok bool, err erro
 		if !pending || row.Streams && v.hasArgument(cmd) {
 			return true, nil
 		}
-		if !l.NonSync && l.Size <= int64(v.framer.Left()) {
+		if !l.NonSync && v.framer.Fits() {
 			if err := cmd.Continue("OK"); err != nil {
 				return false, err
 			}
@@ -256,7 +257,7 @@ func (v *conversation[S]) run(ctx context.Context, row *Row[S], cmd *Command) (E
 	if cmd.answered {
 		return cmd.ending, v.c.Flush()
 	}
-	st := v.status(cmd, err)
+	st := v.status(ctx, cmd, err)
 	if st.Kind == imap.KindBye {
 		return Running, st
 	}
@@ -281,7 +282,7 @@ func (v *conversation[S]) settle(cmd *Command) error {
 }
 
 // status says what the tagged answer is.
-func (v *conversation[S]) status(cmd *Command, err error) *imap.Status {
+func (v *conversation[S]) status(ctx context.Context, cmd *Command, err error) *imap.Status {
 	if err == nil {
 		if cmd.done != nil {
 			return cmd.done
@@ -296,8 +297,14 @@ func (v *conversation[S]) status(cmd *Command, err error) *imap.Status {
 	if errors.As(err, &syntax) {
 		return imap.Bad("Wrong arguments of " + cmd.Name + ": " + syntax.Error())
 	}
+	if errors.Is(err, imap.ErrTooLarge) {
+		return v.tooLarge()
+	}
 	if st := v.s.Status(err); st != nil {
 		return st
+	}
+	if ctx.Err() != nil {
+		return imap.No(imap.CodeUnavailable, v.InterruptText)
 	}
 	id := newID()
 	v.Logger.Error("a command failed", "id", id, "command", cmd.Name, "error", err)
