@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"strings"
 
 	"postrider/auth"
@@ -42,8 +43,10 @@ func runLogout(_ context.Context, a *attempt, c *wire.Command, _ wire.None) erro
 }
 
 func runID(_ context.Context, a *attempt, c *wire.Command, client [][2]string) error {
-	if len(client) > 0 {
-		a.log.Info("client", "id", client)
+	if len(client) > 0 && !a.named { // once: a stranger must not fill the log
+		a.named = true
+		text := fmt.Sprintf("%q", client)
+		a.log.Info("client", "id", text[:min(len(text), maxLogged)])
 	}
 	b := append(c.AvailableBuffer(), "* ID "...)
 	c.Write(append(imap.AppendID(b, a.cfg.ServerID), "\r\n"...))
@@ -121,7 +124,7 @@ func runAuthenticate(ctx context.Context, a *attempt, c *wire.Command, x exchang
 		}
 		var done bool
 		server := m.Start(r, func(id *auth.Identity) { a.result = &Result{Identity: id}; done = true })
-		err := a.converse(ctx, c, server, x.initial)
+		err := a.converse(ctx, c, m.Name, server, x.initial)
 		if err != nil || !done {
 			a.result = nil
 			return err
@@ -135,7 +138,7 @@ func runAuthenticate(ctx context.Context, a *attempt, c *wire.Command, x exchang
 }
 
 // converse goes through the exchange of a mechanism (RFC 3501 6.2.2).
-func (a *attempt) converse(ctx context.Context, c *wire.Command, server sasl.Server, initial []byte) error {
+func (a *attempt) converse(ctx context.Context, c *wire.Command, method string, server sasl.Server, initial []byte) error {
 	var response []byte
 	if initial != nil {
 		var err error
@@ -146,7 +149,7 @@ func (a *attempt) converse(ctx context.Context, c *wire.Command, server sasl.Ser
 	for {
 		challenge, done, err := server.Next(ctx, response)
 		if err != nil {
-			return a.refuse(ctx, "", c.Name, err)
+			return a.refuse(ctx, "", method, err)
 		}
 		if done && challenge == nil {
 			return nil

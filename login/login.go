@@ -50,6 +50,13 @@ const (
 	maxBad   = 10
 	maxDelay = 8 * time.Second
 
+	// grace is what a client that reads too slowly for its BYE gets before the
+	// connection is cut.
+	grace = 5 * time.Second
+
+	// maxLogged bounds what a client says and a log repeats, in bytes.
+	maxLogged = 1 << 10
+
 	interruptText = "The login took too long, or the server is shutting down"
 )
 
@@ -60,6 +67,11 @@ func Run(ctx context.Context, c *wire.Conn, cfg Config) (*Result, error) {
 	// The whole login has one time, however the client spreads its bytes.
 	limited, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
 	defer cancel()
+	// A client that takes a byte now and then keeps a write alive, and a handshake
+	// has a time of its own; so in the end the stream below is closed.
+	stream := c.NetConn()
+	cut := time.AfterFunc(a.cfg.Timeout+grace, func() { stream.Close() })
+	defer cut.Stop()
 	a.greet(c)
 	end, err := wire.Serve(limited, c, table(), a, wire.Options{
 		Logger: a.log, Budget: budget, MaxBad: maxBad,
@@ -82,6 +94,7 @@ type attempt struct {
 	tls      bool
 	failures int
 	delay    time.Duration
+	named    bool // the client's ID is logged
 	result   *Result
 }
 

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -44,10 +45,20 @@ func (a *attempt) accept(c *wire.Command, id *auth.Identity, method string) erro
 
 // refuse logs a failure, waits, and returns what the client is told. A stranger who
 // guesses waits longer each time; who is told that there is a passing problem does
-// not.
+// not, but it counts, so that a database which is down is not asked without end.
 func (a *attempt) refuse(ctx context.Context, login, method string, err error) error {
-	a.log.Info("login failed", "user", printable(login), "method", method, "remote", a.cfg.Remote.String(), "tls", a.tls, "reason", err.Error())
-	if errors.Is(err, auth.ErrTemporary) || ctx.Err() != nil {
+	level := slog.LevelInfo
+	if errors.Is(err, auth.ErrTemporary) || errors.Is(err, auth.ErrUnusable) {
+		level = slog.LevelError // the administrator's to mend
+	}
+	a.log.Log(ctx, level, "login failed", "user", printable(login), "method", method, "remote", a.cfg.Remote.String(), "tls", a.tls, "reason", err.Error())
+	if ctx.Err() != nil {
+		return err
+	}
+	if errors.Is(err, auth.ErrTemporary) {
+		if a.failures++; a.failures >= a.cfg.MaxFailures {
+			return imap.Bye(imap.CodeUnavailable, "Temporary problem, please try again later")
+		}
 		return err
 	}
 	wait := time.NewTimer(a.delay)
