@@ -410,3 +410,7 @@ func (s *syncer) wait(upTo int64) error {
 	}
 	return nil
 }
+
+// Rewind has ReadTail begin at the first batch again: the snapshot that OpenSnapshot
+// gave cannot be used after all.
+func (j *Journal) Rewind() { j.pos = headLen }

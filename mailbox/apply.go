@@ -1,0 +1,105 @@
+package mailbox
+
+import (
+	"postrider/index"
+	"postrider/mail"
+)
+
+// apply brings what is being built to the state after a batch.
+func (m *Mailbox) apply(b *builder, batch *index.Batch) {
+	for _, r := range batch.Records {
+		m.applyRecord(b, batch.ModSeq, r)
+	}
+	b.next.modseq = max(b.next.modseq, batch.ModSeq)
+}
+
+func (m *Mailbox) applyRecord(b *builder, modseq mail.ModSeq, r index.Record) {
+	h := &b.next.head
+	switch r := r.(type) {
+	case index.Appended:
+		if r.ModSeq == 0 {
+			r.ModSeq = modseq
+		}
+		m.applyAppended(b, &r.Message)
+	case index.FlagsSet:
+		if st := b.state(r.UID); st != nil {
+			st.modseq, st.info, st.flags = modseq, b.infos.id(r.Info), stateFlags(r.Flags, r.New)
+		}
+	case index.Renamed:
+		if st := b.state(r.UID); st != nil {
+			st.info, st.flags = b.infos.id(r.Info), stateFlags(st.mail(), r.New)
+		}
+	case index.KeywordsSet:
+		if st := b.state(r.UID); st != nil {
+			st.modseq, st.keywords = modseq, r.Set
+		}
+	case index.Vanished:
+		for _, u := range r.UIDs {
+			b.remove(u.First, u.Last)
+		}
+	case index.KeywordNamed:
+		b.ownTable().name(r.ID, r.Name)
+	case index.SetNamed:
+		b.ownTable().set(r.ID, r.Keywords)
+	case index.ValiditySet:
+		if h.validity != 0 && h.validity != r.UIDValidity {
+			b.remove(1, 1<<32-1)
+		}
+		h.validity, h.uidNext = r.UIDValidity, max(h.uidNext, r.UIDNext)
+	case index.RecentClaimed:
+		h.recentFrom = max(h.recentFrom, r.UpTo+1)
+	case index.Known:
+		b.applyKnown(&r)
+	}
+}
+
+func (m *Mailbox) applyAppended(b *builder, row *index.Message) {
+	if n := len(b.next.spine); n == 0 || b.last() < row.UID {
+		b.add(row)
+	} else {
+		b.insert(row)
+	}
+	b.next.uidNext = max(b.next.uidNext, row.UID+1)
+	m.names.add(row.Base, row.UID)
+}
+
+// last is the highest UID so far.
+func (b *builder) last() mail.UID {
+	for k := len(b.next.spine) - 1; k >= 0; k-- {
+		if ids := b.next.spine[k].c.ids; len(ids) > 0 {
+			return ids[len(ids)-1].uid
+		}
+	}
+	return 0
+}
+
+// ownTable is the keyword table, copied once.
+func (b *builder) ownTable() *keywordTable {
+	if !b.table {
+		b.next.keywords, b.table = b.next.keywords.clone(), true
+	}
+	return b.next.keywords
+}
+
+func (b *builder) applyKnown(r *index.Known) {
+	k, i, ok := b.locate(r.UID)
+	if !ok {
+		return
+	}
+	c := b.chunk(k, ownFacts)
+	fa := c.facts[i]
+	size, crlf, internal, ino := fa.size, fa.crlf(), fa.internal, uint64(fa.ino)
+	if r.Size >= 0 {
+		size = r.Size
+	}
+	if r.CRLFSize >= 0 {
+		crlf = r.CRLFSize
+	}
+	if r.Internal != 0 {
+		internal = r.Internal
+	}
+	if r.Ino != 0 {
+		ino = r.Ino
+	}
+	c.facts[i] = factsOf(size, crlf, internal, ino)
+}

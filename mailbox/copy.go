@@ -1,0 +1,159 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"postrider/index"
+	"postrider/mail"
+)
+
+// CopyResult is what Copy and Move did. Source and Dest are paired: the nth
+// number of one belongs to the nth of the other (RFC 4315 3).
+type CopyResult struct {
+	Validity       mail.UIDValidity // of the destination
+	Source, Dest   mail.UIDSet
+	SourceSnapshot *Snapshot // Move: without the messages; Copy: the one used
+	DestSnapshot   *Snapshot
+}
+
+// staged is a message that lies in the destination's tmp.
+type staged struct {
+	msg      Message
+	keywords []string
+	draft    mail.MessageDraft
+}
+
+// Copy copies the messages of uids, a resolved set, to dst (which may be src):
+// all or none. Flags, keywords and internal dates are kept. It returns
+// ErrVanished if one of them is gone.
+func Copy(ctx context.Context, src *Mailbox, uids mail.UIDSet, dst *Mailbox) (CopyResult, error) {
+	res := CopyResult{SourceSnapshot: src.Snapshot()}
+	batch, err := stageAll(ctx, src, res.SourceSnapshot, uids, dst)
+	if err == nil {
+		err = dst.change(ctx, func() error { return dst.adoptAll(batch, &res) })
+	}
+	if err != nil {
+		for _, st := range batch {
+			st.draft.Abort()
+		}
+		return CopyResult{}, fmt.Errorf("copying: %w", noSpace(err))
+	}
+	res.DestSnapshot = dst.Snapshot()
+	res.Validity = res.DestSnapshot.UIDValidity()
+	return res, nil
+}
+
+// stageAll puts a copy of every message into dst's tmp. No lock is held.
+func stageAll(ctx context.Context, src *Mailbox, s *Snapshot, uids mail.UIDSet, dst *Mailbox) (batch []staged, err error) {
+	for uid := range uids.All() {
+		if err := ctx.Err(); err != nil {
+			return batch, err
+		}
+		msg, ok := s.Lookup(uid)
+		if !ok {
+			return batch, ErrVanished
+		}
+		d, err := src.stage(ctx, &msg, dst)
+		if err != nil {
+			return batch, err
+		}
+		batch = append(batch, staged{msg, s.KeywordsOf(msg), d})
+		if dst.c.Fsync {
+			if err := d.Sync(); err != nil {
+				return batch, fmt.Errorf("syncing a copy: %w", err)
+			}
+		}
+	}
+	return batch, nil
+}
+
+// stage copies one message, following its file if that moved.
+func (m *Mailbox) stage(ctx context.Context, msg *Message, dst *Mailbox) (mail.MessageDraft, error) {
+	for range maxFollow {
+		d, err := dst.folder.StageCopy(m.folder.Dir(), msg.file())
+		if !errors.Is(err, fs.ErrNotExist) {
+			return d, err
+		}
+		now, err := m.follow(ctx, msg.UID)
+		if err != nil {
+			return nil, err
+		}
+		*msg = now
+	}
+	return nil, ErrVanished
+}
+
+// adoptAll publishes what was staged and gives it UIDs in one batch.
+func (m *Mailbox) adoptAll(batch []staged, res *CopyResult) error {
+	var files []mail.MessageFile
+	var records []index.Record
+	undo := func(err error) error {
+		for _, f := range files {
+			err = errors.Join(err, ignoreMissing(m.folder.Remove(f)))
+		}
+		if len(files) > 0 {
+			m.setOverflow()
+		}
+		return err
+	}
+	m.group.touched(false, true)
+	words := newWords(m.Snapshot())
+	next := m.Snapshot().uidNext
+	for _, st := range batch {
+		f, err := st.draft.Publish(st.msg.Flags, st.msg.Internal)
+		if err != nil {
+			return undo(err)
+		}
+		files = append(files, f)
+		set, err := words.set(st.keywords)
+		if err != nil {
+			return undo(err)
+		}
+		size, crlf := st.draft.Size()
+		if crlf < 0 {
+			size, crlf = st.msg.Size, st.msg.CRLFSize
+		}
+		records = append(records, index.Appended{Message: index.Message{
+			UID: next, Flags: f.Flags, Keywords: set, Size: size, CRLFSize: crlf,
+			Internal: index.StampOf(st.msg.Internal), Saved: index.StampOf(m.now()), Ino: f.Ino,
+			Base: strings.Clone(f.Base), Info: strings.Clone(infoOf(f)),
+		}})
+		res.Source.Add(st.msg.UID)
+		res.Dest.Add(next)
+		next++
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	if err := m.tell(append(words.records(), records...)...); err != nil {
+		return undo(err)
+	}
+	return nil
+}
+
+// words numbers the keyword sets of messages from another mailbox.
+type words struct{ change *keywordChange }
+
+func newWords(s *Snapshot) *words {
+	return &words{&keywordChange{table: s.keywords, done: map[index.SetID]index.SetID{}}}
+}
+
+func (w *words) records() []index.Record { return w.change.records }
+
+func (w *words) set(names []string) (index.SetID, error) {
+	if len(names) == 0 {
+		return 0, nil
+	}
+	next, err := newKeywordChange(w.change.table, mail.FlagChange{Keywords: names})
+	if err != nil {
+		return 0, err
+	}
+	id, err := next.apply(0)
+	w.change.table = next.table
+	w.change.records = append(w.change.records, next.records...)
+	return id, err
+}

@@ -1,0 +1,164 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"postrider/index"
+	"postrider/mail"
+)
+
+// Move moves the messages of uids, a resolved set, to dst (RFC 6851), each in one
+// step. Those that are gone are left out. On an error the result says what was
+// moved until then. Call Durable for DestSnapshot first, then SourceSnapshot.
+func Move(ctx context.Context, src *Mailbox, uids mail.UIDSet, dst *Mailbox) (CopyResult, error) {
+	var res CopyResult
+	var err error
+	for part := range slices1000(uids) {
+		if err = moveSome(ctx, src, part, dst, &res); err != nil {
+			break
+		}
+	}
+	res.SourceSnapshot, res.DestSnapshot = src.Snapshot(), dst.Snapshot()
+	res.Validity = res.DestSnapshot.UIDValidity()
+	if errors.Is(err, syscall.EXDEV) {
+		return moveByCopy(ctx, src, uids, dst)
+	}
+	if err != nil {
+		return res, fmt.Errorf("moving: %w", noSpace(err))
+	}
+	return res, nil
+}
+
+// moveByCopy moves between two file systems.
+func moveByCopy(ctx context.Context, src *Mailbox, uids mail.UIDSet, dst *Mailbox) (CopyResult, error) {
+	res, err := Copy(ctx, src, src.Snapshot().existing(uids), dst)
+	if err != nil {
+		return res, err
+	}
+	if err := dst.Durable(ctx, res.DestSnapshot); err != nil {
+		return res, err
+	}
+	res.SourceSnapshot, _, err = src.Expunge(ctx, res.Source, false)
+	return res, err
+}
+
+// existing are the numbers of a resolved set that the snapshot has.
+func (s *Snapshot) existing(uids mail.UIDSet) mail.UIDSet {
+	var out mail.UIDSet
+	for u := range uids.All() {
+		if _, ok := s.Find(u); ok {
+			out.Add(u)
+		}
+	}
+	return out
+}
+
+// moveSome moves one slice with both mailboxes locked, in the order of their IDs.
+func moveSome(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox, res *CopyResult) error {
+	if src == dst {
+		return src.change(ctx, func() error { return moveLocked(src, uids, dst, res) })
+	}
+	first, second := src, dst
+	if dst.dev < src.dev || dst.dev == src.dev && dst.ino < src.ino {
+		first, second = dst, src
+	}
+	return first.change(ctx, func() error {
+		return second.change(ctx, func() error { return moveLocked(src, uids, dst, res) })
+	})
+}
+
+// moved is a message that lies in the destination now.
+type moved struct {
+	msg      Message
+	keywords []string
+	file     mail.MessageFile
+}
+
+func moveLocked(src *Mailbox, uids []mail.UID, dst *Mailbox, res *CopyResult) error {
+	var done []moved
+	var err error
+	s := src.Snapshot()
+	for _, uid := range uids {
+		msg, ok := s.Lookup(uid)
+		if !ok {
+			continue
+		}
+		var f mail.MessageFile
+		if f, err = src.moveFile(&msg, dst); errors.Is(err, fs.ErrNotExist) {
+			err = src.relocate(&msg)
+		} else if err == nil {
+			done = append(done, moved{msg, s.KeywordsOf(msg), f})
+		}
+		if err != nil {
+			break
+		}
+	}
+	if len(done) == 0 {
+		return err
+	}
+	src.group.touched(true, true)
+	dst.group.touched(false, true)
+	return errors.Join(err, recordMove(src, dst, done, res))
+}
+
+// moveFile renames one file. One that moved is looked for once; a name that the
+// destination has already is changed.
+func (m *Mailbox) moveFile(msg *Message, dst *Mailbox) (mail.MessageFile, error) {
+	to := dst.folder.Dir()
+	fresh := m == dst // a message moved to where it is gets a new name and UID
+	if _, taken := dst.byBase(dst.Snapshot(), msg.Base); taken {
+		fresh = true
+	}
+	from := msg.file()
+	f, err := m.folder.Move(from, to, fresh)
+	if errors.Is(err, fs.ErrNotExist) {
+		if from, err = m.current(msg); err != nil {
+			return from, err
+		}
+		f, err = m.folder.Move(from, to, fresh)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		f, err = m.folder.Move(from, to, true)
+	}
+	return f, err
+}
+
+// recordMove tells the destination first: a crash between the two is found by
+// reconciling.
+func recordMove(src, dst *Mailbox, done []moved, res *CopyResult) error {
+	words := newWords(dst.Snapshot())
+	next := dst.Snapshot().uidNext
+	var records []index.Record
+	var gone, from, to mail.UIDSet
+	for _, mv := range done {
+		set, err := words.set(mv.keywords)
+		if err != nil {
+			set = 0 // the message is there already: it goes without keywords
+		}
+		records = append(records, index.Appended{Message: index.Message{
+			UID: next, Flags: mv.file.Flags, New: mv.file.New, Keywords: set, Size: mv.msg.Size, CRLFSize: mv.msg.CRLFSize,
+			Internal: index.StampOf(mv.msg.Internal), Saved: index.StampOf(dst.now()),
+			Base: strings.Clone(mv.file.Base), Info: strings.Clone(infoOf(mv.file)),
+		}})
+		gone.Add(mv.msg.UID)
+		from.Add(mv.msg.UID)
+		to.Add(next)
+		next++
+	}
+	if err := dst.tell(append(words.records(), records...)...); err != nil {
+		src.setOverflow()
+		dst.setOverflow()
+		return err
+	}
+	res.Source, res.Dest = append(res.Source, from...), append(res.Dest, to...)
+	if err := src.tell(index.Vanished{UIDs: gone}); err != nil {
+		src.setOverflow()
+		return err
+	}
+	return nil
+}
