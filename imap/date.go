@@ -21,6 +21,9 @@ func (d *Decoder) Date() time.Time {
 	if quoted {
 		d.Expect('"')
 	}
+	if d.err != nil {
+		return time.Time{}
+	}
 	return t
 }
 

@@ -2,8 +2,10 @@ package wire
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -20,11 +22,22 @@ import (
 type echo struct {
 	state State
 	ran   []string
+
+	cancel   context.CancelFunc
+	finished []string // names of commands that Finish saw, "!" if no expunge is allowed
 }
 
-func (e *echo) State() State                           { return e.state }
-func (e *echo) Finish(context.Context, *Command) error { return nil }
-func (e *echo) Status(err error) *imap.Status          { return nil }
+func (e *echo) State() State                  { return e.state }
+func (e *echo) Status(err error) *imap.Status { return nil }
+
+func (e *echo) Finish(_ context.Context, c *Command) error {
+	name := c.Name
+	if c.NoExpunge {
+		name += "!"
+	}
+	e.finished = append(e.finished, name)
+	return nil
+}
 
 func echoTable() *Table[*echo] {
 	say := func(_ context.Context, e *echo, c *Command, a string) error {
@@ -39,6 +52,19 @@ func echoTable() *Table[*echo] {
 		Define(Row[*echo]{Name: "NOOP", States: AnyState}, NoArguments, func(context.Context, *echo, *Command, None) error { return nil }),
 		Define(Row[*echo]{Name: "PANIC", States: AnyState}, NoArguments, func(context.Context, *echo, *Command, None) error { panic("boom") }),
 		Define(Row[*echo]{Name: "FULL", States: AnyState}, NoArguments, func(context.Context, *echo, *Command, None) error { return syscall.ENOSPC }),
+		Define(Row[*echo]{Name: "CANCEL", States: AnyState}, NoArguments, func(ctx context.Context, e *echo, _ *Command, _ None) error {
+			e.cancel()
+			return ctx.Err()
+		}),
+		Define(Row[*echo]{Name: "FETCH", States: Selected, NoExpunge: true}, NoArguments, func(_ context.Context, e *echo, c *Command, _ None) error {
+			c.Done(imap.CodeReadOnly, "fetched")
+			return nil
+		}),
+		Define(Row[*echo]{Name: "LEAVE", States: NotAuthenticated}, NoArguments, func(_ context.Context, _ *echo, c *Command, _ None) error {
+			c.Leave()
+			return nil
+		}),
+		Define(Row[*echo]{Name: "IDLE", States: AnyState, Caps: []string{"IDLE", "SAY"}}, NoArguments, runIdle),
 		Define(Row[*echo]{Name: "LOGOUT", States: AnyState}, NoArguments, func(_ context.Context, _ *echo, c *Command, _ None) error {
 			c.Untagged(imap.Bye("", "bye"))
 			c.End(EndLogout)
@@ -46,6 +72,34 @@ func echoTable() *Table[*echo] {
 		}),
 		Define(Row[*echo]{Name: "APPEND", States: AnyState, Streams: true}, (*imap.Decoder).Append, runAppend),
 	)
+}
+
+// runIdle is IDLE: it says when it was woken, until DONE.
+func runIdle(_ context.Context, e *echo, c *Command, _ None) error {
+	if err := c.Continue("idling"); err != nil {
+		return err
+	}
+	for {
+		ev, err := c.WaitInput(time.Hour)
+		switch {
+		case err != nil:
+			return err
+		case ev == Woken:
+			c.WriteString("* WOKEN\r\n")
+			continue
+		case ev == Timeout:
+			return imap.Bye("", "too long")
+		}
+		line, err := c.ReadLine(20)
+		if err != nil {
+			return err
+		}
+		e.ran = append(e.ran, string(line))
+		if strings.EqualFold(string(line), "DONE") {
+			return nil
+		}
+		return imap.Bad("DONE was expected")
+	}
 }
 
 func runAppend(_ context.Context, e *echo, c *Command, a imap.Append) error {
@@ -185,6 +239,126 @@ func TestWake(t *testing.T) {
 		client.Close()
 		if _, err := c.WaitInput(time.Hour); !errors.Is(err, io.EOF) {
 			t.Errorf("closed: %v", err)
+		}
+	})
+}
+
+// A literal is invited only if it will be taken: what the client sends after an
+// invitation must not be left to be read as commands.
+func TestLiteralIsInvitedIfItFits(t *testing.T) {
+	for size := 180; size < 200; size++ {
+		head := fmt.Sprintf("a SAY {%d}\r\n", size)
+		out, _ := talk(t, &echo{state: Authenticated}, head)
+		fits := len(head)+size <= testOptions.Budget
+		if invited := strings.HasPrefix(out, "+ "); invited != fits {
+			t.Errorf("size %d: fits %v, answered %q", size, fits, out)
+		}
+	}
+}
+
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := wiretest.Pair()
+		c := NewConn(server, &Buffers{})
+		e := &echo{state: Selected}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			Serve(t.Context(), c, echoTable(), e, testOptions)
+			c.Close()
+		}()
+		io.WriteString(client, "a IDLE\r\n")
+		synctest.Wait()
+		c.Wake()
+		synctest.Wait()
+		io.WriteString(client, "done\r\nb IDLE\r\nnonsense\r\nc IDLE\r\n"+strings.Repeat("x", 30)+"\r\nd IDLE\r\n")
+		time.Sleep(2 * time.Hour)
+		want := "+ idling\r\n* WOKEN\r\na OK IDLE completed.\r\n+ idling\r\nb BAD DONE was expected\r\n" +
+			"+ idling\r\nc BAD The command is too large: at most 200 octets are taken\r\n+ idling\r\n* BYE too long\r\n"
+		if b, _ := io.ReadAll(client); string(b) != want {
+			t.Errorf("answered %q", b)
+		}
+		<-done
+		if strings.Join(e.ran, "|") != "done|nonsense" {
+			t.Errorf("ran %q", e.ran)
+		}
+	})
+}
+
+func TestCommandsKnowTheirRow(t *testing.T) {
+	e := &echo{state: Selected}
+	out, _ := talk(t, e, "a FETCH\r\nb uid say x\r\nc Noop\r\nd LEAVE\r\ne LOGOUT\r\n")
+	want := "a OK [READ-ONLY] fetched\r\n* SAID x\r\nb OK UID SAY completed.\r\nc OK NOOP completed.\r\nd BAD This command is not allowed now\r\n* BYE bye\r\ne OK LOGOUT completed.\r\n"
+	if out != want || strings.Join(e.finished, " ") != "FETCH! UID SAY NOOP LOGOUT" {
+		t.Errorf("answered %q, finished %q", out, e.finished)
+	}
+}
+
+// After LEAVE, what the client sent already stays in the connection for whoever
+// goes on with it.
+func TestLeaveKeepsTheInput(t *testing.T) {
+	client, server := wiretest.Pair()
+	c := NewConn(server, &Buffers{})
+	defer c.Close()
+	io.WriteString(client, "a LEAVE\r\nb NOOP\r\n")
+	end, err := Serve(t.Context(), c, echoTable(), &echo{state: NotAuthenticated}, testOptions)
+	if b, ferr := c.Fill(); end != EndLeft || err != nil || ferr != nil || string(b) != "b NOOP\r\n" {
+		t.Errorf("%v, %v; left %q, %v", end, err, b, ferr)
+	}
+}
+
+// The end of the server is no defect of the command that it hits.
+func TestCancelInACommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := wiretest.Pair()
+		c := NewConn(server, &Buffers{})
+		defer c.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		io.WriteString(client, "a CANCEL\r\n")
+		end, err := Serve(ctx, c, echoTable(), &echo{state: Authenticated, cancel: cancel}, testOptions)
+		c.Close()
+		b, _ := io.ReadAll(client)
+		if want := "a NO [UNAVAILABLE] down\r\n* BYE [UNAVAILABLE] down\r\n"; string(b) != want || end != EndInterrupted || err != nil {
+			t.Errorf("answered %q, %v, %v", b, end, err)
+		}
+	})
+}
+
+func TestTable(t *testing.T) {
+	table := echoTable()
+	if got := strings.Join(table.Capabilities(nil), " "); got != "SAY IDLE" {
+		t.Errorf("capabilities %q", got)
+	}
+	if got := strings.Join(table.Capabilities([]string{"say"}), " "); got != "IDLE" {
+		t.Errorf("without the hidden one %q", got)
+	}
+	if table.Lookup("NOSUCH") != nil || table.Lookup("UID SAY") == nil || len(table.Names()) != len(table.rows) {
+		t.Errorf("names %q", table.Names())
+	}
+	if row := table.Lookup("SAY"); row.Parse([]byte("x")) != nil || row.Parse([]byte("x y")) == nil || row.Parse(nil) == nil {
+		t.Error("a row parses what it should not")
+	}
+}
+
+// FuzzConversation: whatever a client sends, the conversation ends without a
+// defect and says no more than it must.
+func FuzzConversation(f *testing.F) {
+	f.Add([]byte("a SAY {3+}\r\nfoo\r\nb LOGOUT\r\n"))
+	f.Add([]byte("a APPEND {5+}\r\nINBOX {2+}\r\nhi\r\nb IDLE\r\nDONE\r\n"))
+	f.Add([]byte("a APPEND x {3+}\r\nabc {2}\r\n\r\n\r\na NOSUCH {1+}\r\nz {2+}\r\n"))
+	f.Fuzz(func(t *testing.T, input []byte) {
+		if bytes.Contains(bytes.ToUpper(input), []byte("PANIC")) || bytes.Contains(bytes.ToUpper(input), []byte("CANCEL")) {
+			return
+		}
+		out, end := talk(t, &echo{state: Authenticated}, string(input))
+		if end == EndPanic || end == Running && !strings.HasSuffix(out, "\r\n") {
+			t.Errorf("ended %v: %q", end, out)
+		}
+		for line := range strings.SplitSeq(strings.TrimSuffix(out, "\r\n"), "\r\n") {
+			if len(line) > 2*testOptions.Budget+200 {
+				t.Errorf("a line of %d octets", len(line))
+			}
 		}
 	})
 }
