@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"postrider/account"
+	"postrider/auth"
+	"postrider/config"
+	"postrider/login"
+	"postrider/session"
+	"postrider/wire"
+)
+
+// handover opens the account of whom serve hands over and runs the session in
+// this process: all accounts belong to its user.
+type handover struct {
+	config *config.Config
+	house  *account.House
+	logger *slog.Logger
+}
+
+// Capabilities implements serve.Handover.
+func (h *handover) Capabilities() []string { return session.Capabilities(hidden(h.config)) }
+
+// Session implements serve.Handover.
+func (h *handover) Session(ctx context.Context, c *wire.Conn, l *login.Result, remote netip.AddrPort) error {
+	id := l.Identity
+	root := id.Maildir
+	if root == "" {
+		root = h.config.Maildir
+	}
+	if !filepath.IsAbs(root) {
+		root = filepath.Join(id.Home, root)
+	}
+	if err := h.mayServe(id, root); err != nil {
+		return refuse(c, err)
+	}
+	a, err := h.house.Open(ctx, accountConfig(h.config, root))
+	if err != nil {
+		return refuse(c, fmt.Errorf("opening the account: %w", err))
+	}
+	defer a.Close()
+	logger := h.logger.With("user", id.Login, "ip", remote.Addr().String(), "port", remote.Port())
+	sc := sessionConfig(h.config, logger)
+	sc.Account, sc.Conn, sc.User, sc.FirstTag, sc.FirstText = a, c, id.Login, l.Tag, "LOGIN Ok."
+	stats, err := session.Run(ctx, sc)
+	received, sent := c.Counts()
+	logger.Info("session ended", "how", stats.Ending.String(), "headers", stats.HeaderBytes, "body", stats.BodyBytes, "rcvd", received, "sent", sent)
+	return err
+}
+
+// mayServe refuses an account of another user, and a Maildir that is not ours.
+func (h *handover) mayServe(id *auth.Identity, root string) error {
+	if id.UID != auth.Unknown && id.UID != os.Geteuid() {
+		return fmt.Errorf("the account belongs to uid %d, the server runs as %d: see RUN_AS", id.UID, os.Geteuid())
+	}
+	if !h.config.CheckOwner {
+		return nil
+	}
+	return checkOwner(root)
+}
+
+// checkOwner is IMAP_MAILBOX_SANITY_CHECK. A Maildir that is not there yet is
+// nobody's.
+func checkOwner(root string) error {
+	info, err := os.Stat(root)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to uid %d, the server runs as %d", root, st.Uid, os.Geteuid())
+	}
+	return nil
+}
+
+// refuse ends a connection whose account cannot be served. The reason is for the
+// log; the client learns that it is not at fault.
+func refuse(c *wire.Conn, reason error) error {
+	c.WriteString("* BYE [UNAVAILABLE] Your mailbox cannot be opened; please tell your mail administrator\r\n")
+	c.Flush()
+	return reason
+}
+
+// sessionConfig is what the settings say of every session.
+func sessionConfig(c *config.Config, logger *slog.Logger) session.Config {
+	return session.Config{
+		Hidden:       hidden(c),
+		Logger:       logger,
+		AppendLimit:  c.AppendLimit,
+		IdleTimeout:  c.IdleTimeout,
+		EnhancedIdle: c.EnhancedIdle,
+		ServerID:     [][2]string{{"name", "Postrider"}, {"version", version()}},
+	}
+}
+
+// hidden is the capabilities that are built in and not to be announced.
+func hidden(c *config.Config) []string {
+	words := append([]string(nil), c.HideWords...)
+	if c.OnlyWords == nil {
+		return words
+	}
+	only := make(map[string]bool)
+	for _, w := range c.OnlyWords {
+		only[w] = true
+	}
+	for _, w := range session.Capabilities(nil) {
+		if !only[w] && w != "IMAP4REV1" && w != "IMAP4rev1" {
+			words = append(words, w)
+		}
+	}
+	return words
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	"postrider/account"
+	"postrider/config"
+	"postrider/index"
+	"postrider/maildir"
+	"postrider/vfs"
+)
+
+// openHouse makes the house of all accounts, with a watch below it.
+func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, nil, err
+	}
+	hc := account.HouseConfig{
+		FS:         vfs.OS(),
+		Unique:     maildir.NewUnique(host, os.Getpid(), nil),
+		Fsync:      c.Fsync,
+		Poll:       c.PollInterval,
+		Logger:     logger,
+		OpenLedger: openLedger,
+	}
+	house := account.NewHouse(hc)
+	return house, func() {
+		if err := house.Close(); err != nil {
+			logger.Error("closing the mailboxes", "err", err)
+		}
+	}, nil
+}
+
+// accountConfig is how an account is opened that has its Maildir at root.
+func accountConfig(c *config.Config, root string) account.Config {
+	ac := account.Config{Root: root, Style: account.PlainStyle()}
+	if c.CourierNames {
+		ac.Style = account.CourierStyle()
+	}
+	switch c.Encoding {
+	case "utf8":
+		ac.Encoding = encoding(maildir.UTF8)
+	case "utf7":
+		ac.Encoding = encoding(maildir.ModifiedUTF7)
+	}
+	return ac
+}
+
+func encoding(e maildir.Encoding) *maildir.Encoding { return &e }
+
+// openLedger opens the account's memory below its root, whose lock guards it
+// against other processes.
+func openLedger(root vfs.Dir) (account.Ledger, error) {
+	dir, err := root.OpenDir("postrider")
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = root.Mkdir("postrider", 0o777); err == nil || errors.Is(err, fs.ErrExist) {
+			dir, err = root.OpenDir("postrider")
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	lock := func() (func(), error) { return root.Lock(context.Background()) }
+	return &ledger{index.OpenLedger(dir, time.Now, lock), dir}, nil
+}
+
+// ledger closes its directory too.
+type ledger struct {
+	*index.Ledger
+	dir vfs.Dir
+}
+
+// Close implements account.Ledger.
+func (l *ledger) Close() error { return errors.Join(l.Ledger.Close(), l.dir.Close()) }

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"postrider/auth"
+	"postrider/auth/password"
+	"postrider/auth/userdb"
+	"postrider/config"
+	"postrider/serve"
+)
+
+func newServe() *cobra.Command {
+	var from where
+	c := &cobra.Command{
+		Use: "serve", Short: "Run the server", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			loaded, err := from.load()
+			if err != nil {
+				return err
+			}
+			logger := newLogger(&loaded.Config, os.Stderr)
+			for _, n := range loaded.Notes {
+				logger.Info("setting without effect", "at", n.String())
+			}
+			return runServe(c.Context(), &loaded.Config, logger)
+		},
+	}
+	from.flags(c)
+	return c
+}
+
+// runServe binds the ports, gives up root, opens what it needs as the mail user,
+// and serves until ctx ends.
+func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error {
+	listeners, err := listen(c)
+	if err != nil {
+		return err
+	}
+	if err := giveUpRoot(c.User); err != nil {
+		return err
+	}
+	accounts, err := userdb.Open(c.Userdb, userdb.Options{Verifier: password.NewVerifier(password.Limits{}), Logger: logger})
+	if err != nil {
+		return fmt.Errorf("accounts: %w", err)
+	}
+	return serveAccounts(ctx, c, logger, listeners, accounts)
+}
+
+// serveAccounts serves the accounts of a backend on open listeners.
+func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, accounts auth.Backend) error {
+	syscall.Umask(int(c.Umask))
+	house, closeHouse, err := openHouse(c, logger)
+	if err != nil {
+		return err
+	}
+	defer closeHouse()
+	sc := serve.Config{
+		Handover:       &handover{config: c, house: house, logger: logger},
+		Backend:        auth.Guard{Backend: accounts},
+		StartTLS:       c.StartTLS,
+		RequireTLS:     c.RequireTLS,
+		MaxConnections: c.MaxConnections,
+		MaxPerAddress:  c.MaxPerAddress,
+		LoginTimeout:   c.LoginTimeout,
+		DrainTimeout:   c.DrainTimeout,
+		Logger:         logger,
+	}
+	if c.CertFile != "" {
+		if sc.TLS, err = serve.LoadCertificate(c.CertFile, c.KeyFile, c.MinTLS, logger); err != nil {
+			return err
+		}
+	}
+	for _, l := range listeners {
+		logger.Info("listening", "address", l.Addr().String(), "tls", l.ImplicitTLS)
+	}
+	err = serve.New(sc).Serve(ctx, listeners...)
+	logger.Info("stopped", "err", err)
+	return err
+}
+
+// listen binds the ports. Without a certificate there is no TLS listener.
+func listen(c *config.Config) ([]serve.Listener, error) {
+	var all []serve.Listener
+	for _, kind := range []struct {
+		addresses []string
+		tls       bool
+	}{{c.Listen, false}, {c.ListenTLS, true}} {
+		if kind.tls && c.CertFile == "" {
+			continue
+		}
+		for _, address := range kind.addresses {
+			l, err := net.Listen("tcp", address)
+			if err != nil {
+				for _, open := range all {
+					open.Close()
+				}
+				return nil, err
+			}
+			all = append(all, serve.Listener{Listener: l, ImplicitTLS: kind.tls})
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("nothing to listen on: set PORT, or SSLPORT with TLS_CERTFILE")
+	}
+	return all, nil
+}
+
+// giveUpRoot becomes the user of RUN_AS. Root without one is an error: nothing
+// here needs root once the ports are bound.
+func giveUpRoot(name string) error {
+	switch {
+	case os.Geteuid() != 0 && name == "":
+		return nil
+	case name == "":
+		return errors.New("started as root: set RUN_AS to the user or uid that the Maildirs belong to")
+	}
+	uid, gid, err := identify(name)
+	if err != nil {
+		return err
+	}
+	if uid == os.Geteuid() && uid != 0 {
+		return nil
+	}
+	if uid == 0 {
+		return errors.New("RUN_AS must not be root")
+	}
+	if err := syscall.Setgroups([]int{gid}); err != nil {
+		return fmt.Errorf("becoming %s: %w", name, err)
+	}
+	if err := syscall.Setgid(gid); err != nil {
+		return fmt.Errorf("becoming %s: %w", name, err)
+	}
+	if err := syscall.Setuid(uid); err != nil {
+		return fmt.Errorf("becoming %s: %w", name, err)
+	}
+	return nil
+}
+
+// identify reads a user's name, or a number that stands for uid and gid.
+func identify(name string) (uid, gid int, err error) {
+	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
+		if u, err := user.LookupId(name); err == nil {
+			gid, err := strconv.Atoi(u.Gid)
+			return int(n), gid, err
+		}
+		return int(n), int(n), nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, 0, fmt.Errorf("RUN_AS: %w", err)
+	}
+	uid, err = strconv.Atoi(u.Uid)
+	if err != nil {
+		return 0, 0, err
+	}
+	gid, err = strconv.Atoi(u.Gid)
+	return uid, gid, err
+}
