@@ -34,7 +34,8 @@ func (j *Journal) Compact(modseq mail.ModSeq, checkpoint iter.Seq[Record]) error
 	}
 	flush()
 	old, at := j.file, j.pos
-	if err := j.create(j.generation+1, frames...); err != nil {
+	err := j.create(j.generation+1, frames...)
+	if j.file == old {
 		return err
 	}
 	// Who has the old file open finds the mark, or no name for the file: either
@@ -43,5 +44,6 @@ func (j *Journal) Compact(modseq mail.ModSeq, checkpoint iter.Seq[Record]) error
 		return appendBatch(dst, &Batch{ModSeq: modseq, At: batch.At, Records: []Record{Mark{Name: replacedMark, Value: fmt.Sprint(j.generation)}}})
 	})
 	old.WriteAt(mark, at)
-	return old.Close()
+	old.Close()
+	return err
 }

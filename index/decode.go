@@ -73,7 +73,7 @@ func (r *reader) rest() string {
 // as far as it is understood, ErrReadOnly.
 func decodeBatch(payload []byte) (*Batch, error) {
 	r := &reader{b: payload}
-	b := &Batch{ModSeq: mail.ModSeq(r.uvarint()), At: Stamp(r.varint())}
+	b := &Batch{ModSeq: mail.ModSeq(r.uvarint()), At: Stamp(r.varint()), durable: int64(r.uvarint())}
 	var newer error
 	for len(r.b) > 0 && !r.bad {
 		kind := r.byte()

@@ -26,11 +26,12 @@ const (
 	kindMark   = skippable | 4
 )
 
-// appendBatch appends a batch's payload: the mod-sequence and the time, then the
-// records, each a kind, a length and a body.
+// appendBatch appends a batch's payload: the mod-sequence, the time and the durable
+// position, then the records, each a kind, a length and a body.
 func appendBatch(dst []byte, b *Batch) []byte {
 	dst = binary.AppendUvarint(dst, uint64(b.ModSeq))
 	dst = binary.AppendVarint(dst, int64(b.At))
+	dst = binary.AppendUvarint(dst, uint64(b.durable))
 	for _, r := range b.Records {
 		dst = appendRecord(dst, r)
 	}

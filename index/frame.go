@@ -42,7 +42,8 @@ type frameReader struct {
 	from int64 // of buf in the file
 }
 
-// next returns the next payload, valid until the next call. At the end, and where
+// next returns the next payload, which is never empty (zeros are what a power cut
+// leaves of a file that had grown), valid until the next call. At the end, and where
 // no whole frame follows, it returns io.EOF; torn says which.
 func (f *frameReader) next() (payload []byte, torn bool, err error) {
 	if f.pos == f.end {
@@ -54,7 +55,7 @@ func (f *frameReader) next() (payload []byte, torn bool, err error) {
 	}
 	n := int64(binary.LittleEndian.Uint32(head))
 	sum := binary.LittleEndian.Uint32(head[4:])
-	if n > maxFrame || n > f.end-f.pos-frameHead {
+	if n == 0 || n > maxFrame || n > f.end-f.pos-frameHead {
 		return nil, true, io.EOF
 	}
 	payload, err = f.read(f.pos+frameHead, int(n))

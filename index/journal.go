@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -41,11 +40,10 @@ type Options struct {
 
 // Opened says what Open found.
 type Opened struct {
-	Fresh    bool   // there was no journal that could be read: this one is new
-	Moved    bool   // the journal was copied or restored: UIDNEXT and mod-sequence must jump
-	Set      string // the name to which a journal that could not be read was moved
-	Damage   error  // why
-	ReadOnly error  // why it is not written
+	Fresh  bool   // there was nothing: this journal is new and empty
+	Moved  bool   // copied, restored, or recovered: UIDNEXT and mod-sequence must jump
+	Set    string // the name under which a journal that could not be read is kept
+	Damage error  // why
 }
 
 // Journal is a mailbox's journal. Calls are the caller's to serialise, but for
@@ -60,14 +58,21 @@ type Journal struct {
 	end        int64 // of what this process knows to be whole
 	torn       bool  // something that is no batch follows pos
 	allocated  int64 // the space reserved, as an offset
+	unclaimed  bool  // the header has another inode than the file
 	readOnly   error
+	damage     error // bytes that were durable once and could not be read
+	last       numbers
 
 	sync syncer
 }
 
-// Open opens the journal in dir, making it if there is none. A file that is no
-// journal is put aside under another name, never deleted. Only a caller that holds
-// the folder's lock may open a journal.
+// Open opens the journal in dir, making it if there is none. A journal that is
+// missing, or that is not what the snapshot file was made of, is put together from
+// what is left; the old file is kept under another name, never deleted. Only a caller
+// that holds the folder's lock may open a journal.
+//
+// Where Moved is true, the caller's next ValiditySet, with UIDNEXT and mod-sequence
+// raised, settles the matter; until it is on disk every opening says Moved again.
 func Open(dir vfs.Dir, o Options) (*Journal, Opened, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -75,25 +80,21 @@ func Open(dir vfs.Dir, o Options) (*Journal, Opened, error) {
 	j := &Journal{dir: dir, opt: o}
 	var found Opened
 	err := j.openFile(&found)
-	var bad *FormatError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		found.Fresh = true
-	case errors.As(err, &bad) && errors.Is(err, ErrDamaged):
-		found.Fresh, found.Damage = true, err
-		found.Set = fmt.Sprintf("%s.damaged.%d", journalName, o.Now().UnixNano())
-		if err := dir.RenameNoReplace(journalName, dir, found.Set); err != nil {
-			return nil, found, fmt.Errorf("putting a damaged journal aside: %w", err)
+		err = j.recover(&found, nil)
+	case errors.Is(err, ErrDamaged):
+		found.Damage = err
+		err = j.recover(&found, nil)
+	case err == nil:
+		if s := j.ahead(); s != nil {
+			found.Damage = &FormatError{journalName, j.end, "it ends before its own snapshot", ErrDamaged}
+			err = j.recover(&found, s)
 		}
-	case err != nil:
+	}
+	if err != nil {
 		return nil, found, err
 	}
-	if found.Fresh {
-		if err := j.create(1); err != nil {
-			return nil, found, err
-		}
-	}
-	found.ReadOnly = j.readOnly
 	return j, found, nil
 }
 
@@ -122,14 +123,12 @@ func (j *Journal) openFile(found *Opened) error {
 	}
 	found.Moved = ino != info.Ino
 	j.take(f, generation, headLen)
-	if found.Moved {
-		return j.writeHead(f, generation, info.Ino)
-	}
+	j.end, j.unclaimed = info.Size, found.Moved
 	return nil
 }
 
 func (j *Journal) take(f vfs.File, generation uint64, pos int64) {
-	j.file, j.generation, j.pos, j.end, j.torn, j.allocated = f, generation, pos, pos, false, 0
+	j.file, j.generation, j.pos, j.end, j.torn, j.allocated, j.unclaimed = f, generation, pos, pos, false, 0, false
 	j.sync.reset(f, pos)
 }
 
@@ -163,9 +162,11 @@ func (j *Journal) writeHead(f vfs.File, generation, ino uint64) error {
 	return nil
 }
 
-// create puts a new journal in place, with these frames in it, durable.
+// create puts a new journal in place, with these frames in it, durable. If only the
+// last step fails, syncing the directory, the journal is the new one and takes
+// nothing more.
 func (j *Journal) create(generation uint64, frames ...[]byte) error {
-	tmp := fmt.Sprintf("%s.new", journalName)
+	const tmp = journalName + ".new"
 	f, err := j.dir.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("making a journal: %w", err)
@@ -174,15 +175,19 @@ func (j *Journal) create(generation uint64, frames ...[]byte) error {
 	if err == nil {
 		err = j.dir.Rename(tmp, j.dir, journalName)
 	}
-	if err == nil && j.opt.Fsync {
-		err = j.dir.Sync()
-	}
 	if err != nil {
 		f.Close()
+		j.dir.Remove(tmp)
 		return fmt.Errorf("making a journal: %w", err)
 	}
 	j.take(f, generation, pos)
 	j.reserve()
+	if !j.opt.Fsync {
+		return nil
+	}
+	if err := j.dir.Sync(); err != nil {
+		return j.sync.fail(fmt.Errorf("making a journal: %w", err))
+	}
 	return nil
 }
 
@@ -208,7 +213,17 @@ func (j *Journal) fill(f vfs.File, generation uint64, frames [][]byte) (int64, e
 }
 
 // Close closes the files. It does not sync.
-func (j *Journal) Close() error { return j.file.Close() }
+func (j *Journal) Close() error {
+	j.sync.settle()
+	return j.file.Close()
+}
+
+// ReadOnly says why the journal takes no batches, nil if it does: it was read as far
+// as this version understands it.
+func (j *Journal) ReadOnly() error { return j.readOnly }
+
+// Damage says what ReadTail had to leave out, nil if nothing.
+func (j *Journal) Damage() error { return j.damage }
 
 // Generation is the number of the journal file among those of this mailbox.
 func (j *Journal) Generation() uint64 { return j.generation }
@@ -228,6 +243,10 @@ func (j *Journal) Grown() (bool, error) {
 
 // ReadTail hands over each batch after Pos. A torn batch at the end is left alone: it
 // may be on its way. ErrReplaced: open the journal anew. An error of apply ends it.
+//
+// Bytes that were durable once and do not pass their check are left out: Damage says
+// so, and a last batch that is in no file makes both times unknown and UIDNEXT and
+// the mod-sequence jump, since the lost batches may have given numbers.
 func (j *Journal) ReadTail(apply func(*Batch) error) error {
 	info, err := j.file.Stat()
 	if err != nil {
@@ -237,34 +256,57 @@ func (j *Journal) ReadTail(apply func(*Batch) error) error {
 		return fmt.Errorf("the journal was cut: %w", ErrReplaced)
 	}
 	r := &frameReader{r: j.file, pos: j.pos, end: info.Size}
+	skipped := false
 	for {
 		payload, torn, err := r.next()
+		if errors.Is(err, io.EOF) && torn {
+			if next := resume(j.file, r.pos, info.Size); next > 0 {
+				j.damage = &FormatError{journalName, r.pos, fmt.Sprintf("%d bytes that were on disk once", next-r.pos), ErrDamaged}
+				r.pos, skipped = next, true
+				continue
+			}
+		}
 		if errors.Is(err, io.EOF) {
 			j.torn, j.end = torn, info.Size
-			j.sync.wrote(j.pos)
-			if info.Nlink == 0 {
-				return ErrReplaced
-			}
-			return nil
+			return j.tailRead(info, skipped, apply)
 		}
 		if err != nil {
 			return fmt.Errorf("reading the journal: %w", err)
 		}
-		b, err := decodeBatch(payload)
-		if errors.Is(err, ErrReadOnly) {
-			j.readOnly, err = err, nil
-		}
+		replaced, err := j.readBatch(payload, apply)
 		if err != nil {
-			return &FormatError{journalName, j.pos, err.Error(), ErrDamaged}
-		}
-		if err := apply(b); err != nil {
 			return err
 		}
-		j.pos = r.pos
-		if isReplaced(b) {
+		if j.pos = r.pos; replaced {
 			return ErrReplaced
 		}
 	}
+}
+
+// tailRead ends a ReadTail that came to the end of the file.
+func (j *Journal) tailRead(info vfs.Info, skipped bool, apply func(*Batch) error) error {
+	j.sync.wrote(j.pos)
+	if skipped {
+		if err := apply(j.last.jump()); err != nil {
+			return err
+		}
+	}
+	if info.Nlink == 0 {
+		return ErrReplaced
+	}
+	return nil
+}
+
+func (j *Journal) readBatch(payload []byte, apply func(*Batch) error) (replaced bool, err error) {
+	b, err := decodeBatch(payload)
+	if errors.Is(err, ErrReadOnly) {
+		j.readOnly, err = &FormatError{journalName, j.pos, err.Error(), ErrReadOnly}, nil
+	}
+	if err != nil {
+		return false, &FormatError{journalName, j.pos, err.Error(), ErrDamaged}
+	}
+	j.last.note(b)
+	return isReplaced(b), apply(b)
 }
 
 func isReplaced(b *Batch) bool {
@@ -290,12 +332,16 @@ func (j *Journal) Append(b *Batch) (end int64, err error) {
 		if err := j.file.Truncate(j.pos); err != nil {
 			return 0, fmt.Errorf("cutting off a torn batch: %w", err)
 		}
-		j.torn, j.end = false, j.pos
+		j.torn, j.end, j.allocated = false, j.pos, 0
 	}
 	if err := j.room(b); err != nil {
 		return 0, err
 	}
-	frame := appendFrame(nil, func(dst []byte) []byte { return appendBatch(dst, b) })
+	c := *b
+	if j.opt.Fsync {
+		c.durable = j.sync.position()
+	}
+	frame := appendFrame(nil, func(dst []byte) []byte { return appendBatch(dst, &c) })
 	if len(frame) > maxFrame {
 		return 0, fmt.Errorf("a batch of %d bytes is too large", len(frame))
 	}
@@ -303,12 +349,31 @@ func (j *Journal) Append(b *Batch) (end int64, err error) {
 		if cut := j.file.Truncate(j.pos); cut != nil {
 			j.torn = true
 		}
+		j.allocated = 0 // cutting gave it back
 		return 0, fmt.Errorf("writing the journal: %w", err)
 	}
 	j.pos += int64(len(frame))
 	j.end = j.pos
 	j.sync.wrote(j.pos)
+	j.last.note(b)
+	if j.unclaimed && setsNumbers(b) {
+		return j.pos, j.claim()
+	}
 	return j.pos, nil
+}
+
+// claim writes the file's inode into the header once the jump of the numbers is on
+// disk. Should the header be torn by that, Open puts the journal together again.
+func (j *Journal) claim() error {
+	info, err := j.file.Stat()
+	if err != nil {
+		return fmt.Errorf("looking at the journal: %w", err)
+	}
+	if err := j.Sync(j.pos); err != nil {
+		return err
+	}
+	j.unclaimed = false
+	return j.writeHead(j.file, j.generation, info.Ino)
 }
 
 // room keeps space behind the end. New messages do not use the last of it.
@@ -347,70 +412,3 @@ func (j *Journal) Sync(upTo int64) error {
 
 // Durable is the position up to which the journal is known to be durable.
 func (j *Journal) Durable() int64 { return j.sync.position() }
-
-// syncer groups fsyncs.
-type syncer struct {
-	mu      sync.Mutex
-	cond    *sync.Cond
-	file    vfs.File
-	written int64
-	durable int64
-	running bool
-	failed  error
-}
-
-func (s *syncer) reset(f vfs.File, pos int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cond = sync.NewCond(&s.mu)
-	s.file, s.written, s.durable, s.failed = f, pos, pos, nil
-}
-
-func (s *syncer) wrote(pos int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.written = pos
-}
-
-func (s *syncer) failure() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.failed
-}
-
-func (s *syncer) position() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.durable
-}
-
-func (s *syncer) wait(upTo int64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.durable < upTo {
-		if s.failed != nil {
-			return s.failed
-		}
-		if s.running {
-			s.cond.Wait()
-			continue
-		}
-		s.running = true
-		target, file := s.written, s.file
-		s.mu.Unlock()
-		err := file.Sync()
-		s.mu.Lock()
-		s.running = false
-		if err != nil {
-			s.failed = fmt.Errorf("%w: %w", ErrSyncFailed, err)
-		} else {
-			s.durable = max(s.durable, target)
-		}
-		s.cond.Broadcast()
-	}
-	return nil
-}
-
-// Rewind has ReadTail begin at the first batch again: the snapshot that OpenSnapshot
-// gave cannot be used after all.
-func (j *Journal) Rewind() { j.pos = headLen }

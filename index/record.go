@@ -62,6 +62,8 @@ type Batch struct {
 	ModSeq  mail.ModSeq
 	At      Stamp
 	Records []Record
+
+	durable int64 // where the journal was known to be on disk when this was written
 }
 
 // Record is one of the record types of this file, by value. Records are

@@ -211,32 +211,46 @@ func baseHash(base string) uint32 {
 // tells everything. It is called before the first ReadTail. A snapshot that cannot be
 // used is no error but for err, which says why, for the log.
 func (j *Journal) OpenSnapshot() (s *Snapshot, err error) {
+	s, err = j.readSnapshot()
+	if s == nil || err != nil {
+		return nil, err
+	}
+	if s.gen != j.generation || s.pos > j.end || s.pos < headLen {
+		s.Close()
+		return nil, nil // of another journal: it is replaced in time
+	}
+	j.pos = s.pos
+	j.last = numbers{}
+	j.last.note(&Batch{ModSeq: s.modseq, Records: s.records})
+	j.sync.wrote(j.pos)
+	return s, nil
+}
+
+// Rewind has ReadTail begin from the journal's start once more, for a caller
+// that found the snapshot damaged and begins with an empty state.
+func (j *Journal) Rewind() {
+	j.pos, j.last = headLen, numbers{}
+}
+
+// readSnapshot opens the snapshot file, of whatever journal it is; nil if there is
+// none.
+func (j *Journal) readSnapshot() (*Snapshot, error) {
 	f, err := j.dir.Open(snapshotName)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, nil
-		}
 		return nil, fmt.Errorf("opening the snapshot: %w", err)
 	}
-	s = &Snapshot{file: f}
+	s := &Snapshot{file: f}
 	info, err := f.Stat()
 	if err == nil {
 		err = s.load(info.Size)
-	}
-	if err == nil {
-		var journal vfs.Info
-		journal, err = j.file.Stat()
-		if err == nil && (s.gen != j.generation || s.pos > journal.Size || s.pos < headLen) {
-			f.Close()
-			return nil, nil // of another journal: it is replaced in time
-		}
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	j.pos = s.pos
-	j.sync.wrote(j.pos)
 	return s, nil
 }
 
