@@ -82,6 +82,7 @@ func (d *demo) run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	// Without auth.Guard: the demonstration may be root's own.
 	accounts := static.New(password.NewVerifier(password.Limits{}), static.Account{
 		Identity: auth.Identity{Login: demoUser, UID: auth.Unknown, GID: auth.Unknown, Home: dir, Maildir: root},
 		Stored:   "{PLAIN}" + demoPassword,

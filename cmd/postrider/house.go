@@ -54,8 +54,9 @@ func accountConfig(c *config.Config, root string) account.Config {
 
 func encoding(e maildir.Encoding) *maildir.Encoding { return &e }
 
-// openLedger opens the account's memory below its root, whose lock guards it
-// against other processes.
+// openLedger opens the account's memory below its root. The lock of its directory
+// guards it against other processes, not the root's: that is INBOX's, which is
+// held while INBOX asks the ledger.
 func openLedger(root vfs.Dir) (account.Ledger, error) {
 	dir, err := root.OpenDir("postrider")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -66,7 +67,7 @@ func openLedger(root vfs.Dir) (account.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock := func() (func(), error) { return root.Lock(context.Background()) }
+	lock := func() (func(), error) { return dir.Lock(context.Background()) }
 	return &ledger{index.OpenLedger(dir, time.Now, lock), dir}, nil
 }
 

@@ -54,10 +54,10 @@ func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error 
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	return serveAccounts(ctx, c, logger, listeners, accounts)
+	return serveAccounts(ctx, c, logger, listeners, auth.Guard{Backend: accounts})
 }
 
-// serveAccounts serves the accounts of a backend on open listeners.
+// serveAccounts serves the accounts of a backend, as it stands, on open listeners.
 func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, accounts auth.Backend) error {
 	syscall.Umask(int(c.Umask))
 	house, closeHouse, err := openHouse(c, logger)
@@ -67,7 +67,7 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 	defer closeHouse()
 	sc := serve.Config{
 		Handover:       &handover{config: c, house: house, logger: logger},
-		Backend:        auth.Guard{Backend: accounts},
+		Backend:        accounts,
 		StartTLS:       c.StartTLS,
 		RequireTLS:     c.RequireTLS,
 		MaxConnections: c.MaxConnections,
