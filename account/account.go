@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
@@ -24,53 +23,75 @@ type Account struct {
 
 // shared is an account, however many sessions use it.
 type shared struct {
-	h      *House
-	key    dirKey
-	root   vfs.Dir
-	naming maildir.Naming
-	ledger Ledger
-	users  int // guarded by House.mu
+	h     *House
+	key   dirKey
+	root  vfs.Dir
+	users int // guarded by House.mu
 
-	mu     sync.Mutex // the tree, and changes to it
-	tree   *Tree
-	rootAt time.Time // mtime of root that tree stands for; zero: read again
-	subsAt time.Time // mtime of the subscriptions that tree stands for
-	open   map[dirKey]*opened
+	mu       sync.Mutex // the tree, and changes to it
+	prepared bool       // the next two are set, and stay
+	naming   maildir.Naming
+	ledger   Ledger
+	closed   bool
+	tree     *Tree
+	rootAt   time.Time // mtime of root that tree stands for; zero: read again
+	subsAt   time.Time // mtime of the subscriptions that tree stands for
+	open     map[dirKey]*opened
 }
 
-// shared opens the account or counts one more user.
-func (h *House) shared(c Config) (*shared, error) {
+// enter counts one more user of the account at c.Root.
+func (h *House) enter(c Config) (*shared, error) {
 	if err := h.c.FS.MkdirAll(c.Root, 0o700); err != nil {
-		return nil, fmt.Errorf("open account: %w", err)
+		return nil, err
 	}
 	root, err := h.c.FS.OpenDir(c.Root)
 	if err != nil {
-		return nil, fmt.Errorf("open account: %w", err)
+		return nil, err
 	}
-	dev, ino := root.Key()
-	key := dirKey{dev, ino}
+	key := keyOf(root)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		root.Close()
 		return nil, ErrClosed
 	}
-	if a := h.accounts[key]; a != nil {
+	a := h.accounts[key]
+	if a == nil {
+		a = &shared{h: h, key: key, root: root, open: make(map[dirKey]*opened)}
+		h.accounts[key] = a
+	} else {
 		root.Close()
-		a.users++
-		return a, nil
 	}
-	a := &shared{h: h, key: key, root: root, users: 1, open: make(map[dirKey]*opened)}
-	if err := a.prepare(c); err != nil {
-		root.Close()
-		return nil, fmt.Errorf("open account %s: %w", c.Root, err)
-	}
-	h.accounts[key] = a
+	a.users++
 	return a, nil
 }
 
+// leave takes back what enter counted. The last closes the account.
+func (a *shared) leave() error {
+	a.h.mu.Lock()
+	a.users--
+	last := a.users == 0 && a.h.accounts[a.key] == a
+	if last {
+		delete(a.h.accounts, a.key)
+	}
+	a.h.mu.Unlock()
+	if last {
+		return a.close()
+	}
+	return nil
+}
+
 // prepare makes the root a Maildir and finds out how its folders are spelled.
+// It does so once; if it fails, the next user tries again.
 func (a *shared) prepare(c Config) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return ErrClosed
+	}
+	if a.prepared {
+		return nil
+	}
 	if err := maildir.MakeFolder(a.root, "", 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -85,47 +106,51 @@ func (a *shared) prepare(c Config) error {
 	} else {
 		return err
 	}
+	var err error
 	if a.h.c.OpenLedger == nil {
 		a.ledger = &memoryLedger{now: a.h.c.Now, uses: make(map[mail.Name][]string)}
-		return nil
+	} else {
+		a.ledger, err = a.h.c.OpenLedger(a.root)
 	}
-	var err error
-	a.ledger, err = a.h.c.OpenLedger(a.root)
+	a.prepared = err == nil
 	return err
 }
 
 // Close ends this use of the account.
 func (a *Account) Close() error {
 	var err error
-	a.once.Do(func() {
-		h := a.s.h
-		h.mu.Lock()
-		a.s.users--
-		last := a.s.users == 0 && h.accounts[a.s.key] == a.s
-		if last {
-			delete(h.accounts, a.s.key)
-		}
-		h.mu.Unlock()
-		if last {
-			err = a.s.close()
-		}
-	})
+	a.once.Do(func() { err = a.s.leave() })
 	return err
 }
 
+// close closes every mailbox, used or not, and the account.
 func (a *shared) close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.closed = true // nothing is opened any more
 	var errs []error
 	for _, o := range a.open {
+		a.mu.Unlock()
+		<-o.ready
+		a.mu.Lock()
 		errs = append(errs, o.close())
 	}
 	clear(a.open)
-	return errors.Join(append(errs, a.ledger.Close(), a.root.Close())...)
+	if a.prepared {
+		errs = append(errs, a.ledger.Close())
+	}
+	return errors.Join(append(errs, a.root.Close())...)
 }
 
 // Style is how this session's client sees names.
 func (a *Account) Style() Style { return a.style }
+
+// Namespaces are the parts of the tree that a client sees (RFC 2342): its
+// user's own, other users', and shared ones.
+type Namespaces struct{ Personal, Others, Shared []Style }
+
+// Namespaces returns the parts that this account has: its own alone.
+func (a *Account) Namespaces() Namespaces { return Namespaces{Personal: []Style{a.style}} }
 
 // List returns the tree as it is now.
 func (a *Account) List(ctx context.Context) (*Tree, error) {
@@ -140,6 +165,9 @@ const settled = 2 * time.Second
 
 // treeLocked needs a.mu.
 func (a *shared) treeLocked() (*Tree, error) {
+	if a.closed {
+		return nil, ErrClosed
+	}
 	st, err := a.root.StatSelf()
 	if err != nil {
 		return nil, err
@@ -198,52 +226,4 @@ func (a *shared) subscribedName(line string) (mail.Name, bool) {
 		return mail.Inbox, true
 	}
 	return a.naming.NameOfDir(line[len(mail.Inbox):])
-}
-
-// memoryLedger is a Ledger for an account that keeps none.
-type memoryLedger struct {
-	now  func() time.Time
-	mu   sync.Mutex
-	last mail.UIDValidity
-	uses map[mail.Name][]string
-}
-
-func (l *memoryLedger) NextValidity() (mail.UIDValidity, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.last = max(l.last+1, mail.UIDValidity(l.now().Unix()))
-	return l.last, nil
-}
-
-func (l *memoryLedger) Floor(mail.Name) (mail.UID, mail.ModSeq, error) { return 0, 0, nil }
-func (l *memoryLedger) Close() error                                   { return nil }
-
-func (l *memoryLedger) SpecialUse() (map[mail.Name][]string, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := make(map[mail.Name][]string, len(l.uses))
-	for n, u := range l.uses {
-		out[n] = u
-	}
-	return out, nil
-}
-
-func (l *memoryLedger) SetSpecialUse(n mail.Name, uses []string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.uses[n] = uses
-	if len(uses) == 0 {
-		delete(l.uses, n)
-	}
-	return nil
-}
-
-func (l *memoryLedger) Renamed(from, to mail.Name) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if u, ok := l.uses[from]; ok && to != "" {
-		l.uses[to] = u
-	}
-	delete(l.uses, from)
-	return nil
 }

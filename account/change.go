@@ -49,46 +49,64 @@ func (a *shared) changedLocked() { a.tree, a.rootAt = nil, time.Time{} }
 // Delete removes a mailbox with its messages; mailboxes below it stay (RFC 3501
 // 6.3.4). A name that is only a parent: ErrHasChildren.
 func (a *Account) Delete(ctx context.Context, n mail.Name) error {
-	s := a.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n == mail.Inbox {
-		return ErrIsInbox
-	}
-	t, err := s.treeLocked()
+	remove, err := a.s.detach(n)
 	if err != nil {
 		return err
+	}
+	if err := remove(); err != nil {
+		// It is no mailbox any more; the next who opens the account goes on.
+		a.s.h.c.Logger.Warn("remains of a deleted folder stay", "mailbox", string(n), "err", err)
+	}
+	return nil
+}
+
+// detach takes the mailbox out of the tree and tells who uses it. remove removes
+// the files; it takes its time and is called without the lock.
+func (a *shared) detach(n mail.Name) (remove func() error, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if n == mail.Inbox {
+		return nil, ErrIsInbox
+	}
+	t, err := a.treeLocked()
+	if err != nil {
+		return nil, err
 	}
 	node, ok := t.Find(n)
 	switch {
 	case !ok:
-		return ErrNoMailbox
+		return nil, ErrNoMailbox
 	case !node.Exists:
-		return ErrHasChildren
+		return nil, ErrHasChildren
 	}
-	var key dirKey
-	if d, err := s.root.OpenDir(node.dir); err == nil {
-		key.dev, key.ino = d.Key()
-		d.Close()
+	dir, err := a.root.OpenDir(node.dir)
+	if err != nil {
+		return nil, fmt.Errorf("delete mailbox: %w", err)
 	}
-	defer s.changedLocked()
-	if err := maildir.RemoveFolder(s.root, node.dir, s.h.c.Unique); err != nil {
-		return err
+	defer dir.Close()
+	defer a.changedLocked()
+	if remove, err = maildir.DetachFolder(a.root, node.dir, a.h.c.Unique); err != nil {
+		return nil, err
 	}
-	if o := s.open[key]; o != nil {
-		s.goneLocked(o)
+	if o := a.open[keyOf(dir)]; o != nil {
+		a.goneLocked(o)
 	}
-	return s.ledger.Renamed(n, "")
+	if err := a.ledger.Renamed(n, ""); err != nil {
+		// What it keeps does no harm.
+		a.h.c.Logger.Warn("a deleted mailbox stays in the account's file", "mailbox", string(n), "err", err)
+	}
+	return remove, nil
 }
 
 // goneLocked tells the sessions of a mailbox that it was deleted; who uses it
 // keeps it until Release. It needs a.mu.
 func (a *shared) goneLocked(o *opened) {
 	delete(a.open, o.key)
+	o.gone = true
 	select {
 	case <-o.ready:
 	default:
-		return
+		return // fill sees that it is gone
 	}
 	if o.box != nil {
 		o.box.SetGone()
@@ -200,6 +218,9 @@ func (a *Account) subscribe(ctx context.Context, n mail.Name, on bool) error {
 	s := a.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
 	dir, err := s.naming.DirName(n)
 	if err != nil {
 		return err

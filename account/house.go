@@ -3,14 +3,17 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
-	"postrider/mail"
 	"postrider/maildir"
 	"postrider/vfs"
+	"postrider/watch"
 )
 
 // The errors of this package, for errors.Is. A bad name wraps mail.ErrBadName.
@@ -22,60 +25,14 @@ var (
 	ErrClosed      = errors.New("account is closed")
 )
 
-// Ledger is the account's memory of what its directories cannot say; the
-// account file of package index. Its methods may be called at any time.
-type Ledger interface {
-	// NextValidity returns a UIDVALIDITY above every one it returned before,
-	// durably.
-	NextValidity() (mail.UIDValidity, error)
-	// Floor returns the UIDNEXT and mod-sequence that a mailbox may not fall
-	// below.
-	Floor(mail.Name) (mail.UID, mail.ModSeq, error)
-	// SpecialUse returns the attributes that were set, by mailbox.
-	SpecialUse() (map[mail.Name][]string, error)
-	// SetSpecialUse sets the attributes of a mailbox; none removes them.
-	SetSpecialUse(n mail.Name, uses []string) error
-	// Renamed moves what is known of a mailbox to another name; to "" forgets
-	// it, but for what keeps UIDs from coming back.
-	Renamed(from, to mail.Name) error
-	Close() error
-}
-
-// Watcher gives hints; package watch behind a small adapter.
+// Watcher gives hints: package watch.
 type Watcher interface {
-	// Watch has fn called for each event in the directory, from one goroutine.
-	// path may be /proc/self/fd/N.
-	Watch(path string, fn func(Event)) (Watch, error)
+	// Watch has fn called for each event in the directory at path, until the
+	// Watch is closed.
+	Watch(path string, fn func(watch.Event)) (watch.Watch, error)
 	// Drained reports whether every event that the kernel had queued before
 	// the call was delivered.
 	Drained() bool
-}
-
-// Watch is one watched directory.
-type Watch interface {
-	// Pushed is false if the directory is only polled.
-	Pushed() bool
-	Close()
-}
-
-// EventKind says what was seen in a directory.
-type EventKind uint8
-
-// The kinds of events.
-const (
-	Came     EventKind = iota // Name appeared
-	Went                      // Name is gone
-	Renamed                   // OldName of directory OldDir became Name
-	Overflow                  // events were lost, or the directory is polled
-	Gone                      // the directory itself is gone
-)
-
-// Event is something seen in a directory.
-type Event struct {
-	Kind    EventKind
-	Name    string
-	OldName string
-	OldDir  Watch // Renamed: the watch of the directory it came from
 }
 
 // HouseConfig is what all accounts of a process share.
@@ -105,6 +62,11 @@ type House struct {
 
 type dirKey struct{ dev, ino uint64 }
 
+func keyOf(d vfs.Dir) dirKey {
+	dev, ino := d.Key()
+	return dirKey{dev, ino}
+}
+
 // NewHouse returns a House without accounts.
 func NewHouse(c HouseConfig) *House {
 	if c.Now == nil {
@@ -132,9 +94,10 @@ type Stats struct{ Accounts, Mailboxes int }
 // Stats counts what is open.
 func (h *House) Stats() Stats {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	s := Stats{Accounts: len(h.accounts)}
-	for _, a := range h.accounts {
+	all := slices.Collect(maps.Values(h.accounts))
+	h.mu.Unlock()
+	s := Stats{Accounts: len(all)}
+	for _, a := range all {
 		a.mu.Lock()
 		s.Mailboxes += len(a.open)
 		a.mu.Unlock()
@@ -143,16 +106,20 @@ func (h *House) Stats() Stats {
 }
 
 // Open opens an account; the same Root is opened once and counted. The style is
-// the caller's own, so two sessions may see one account in two styles.
+// the caller's own, but the spelling of directories (Encoding, and whether the
+// delimiter is a dot) is the first one's.
 func (h *House) Open(ctx context.Context, c Config) (*Account, error) {
 	if c.Style == (Style{}) {
 		c.Style = PlainStyle()
 	}
-	s, err := h.shared(c)
+	a, err := h.enter(c)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open account: %w", err)
 	}
-	return &Account{s: s, style: c.Style}, nil
+	if err := a.prepare(c); err != nil {
+		return nil, fmt.Errorf("open account %s: %w", c.Root, errors.Join(err, a.leave()))
+	}
+	return &Account{s: a, style: c.Style}, nil
 }
 
 // Close closes every account and mailbox, used or not.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"postrider/mail"
@@ -14,18 +13,23 @@ import (
 	"postrider/vfs"
 )
 
+var _ mailbox.Folder = (*maildir.Folder)(nil)
+
 // opened is a mailbox in use, or lingering.
 type opened struct {
 	key    dirKey
-	ready  chan struct{} // closed when box or err is set
-	err    error
-	box    *mailbox.Mailbox
 	folder *maildir.Folder
-	eyes   *eyes
 
-	closed bool        // guarded by shared.mu
-	users  int         // guarded by shared.mu
-	timer  *time.Timer // while it lingers; guarded by shared.mu
+	ready chan struct{} // closed when the following are set
+	err   error
+	box   *mailbox.Mailbox
+	eyes  *eyes // nil: nothing is watched
+
+	// Guarded by shared.mu.
+	gone   bool // deleted, perhaps before it was ready
+	closed bool
+	users  int
+	timer  *time.Timer // while it lingers
 }
 
 // Handle is one use of an open mailbox, from Account.Mailbox to Release.
@@ -40,30 +44,45 @@ func (h *Handle) Release() { h.release() }
 // Mailbox opens the mailbox, or counts one more use if it is open. It returns
 // ErrNoMailbox if there is none of this name that can be selected.
 func (a *Account) Mailbox(ctx context.Context, n mail.Name) (*Handle, error) {
-	o, mine, err := a.s.reserve(n)
-	if err != nil {
-		return nil, err
+	for {
+		h, again, err := a.s.use(ctx, n)
+		if !again {
+			return h, err
+		}
 	}
+}
+
+// use is one try of Mailbox. again says that somebody else, who was opening the
+// mailbox for all of us, gave up for reasons of its own.
+func (a *shared) use(ctx context.Context, n mail.Name) (h *Handle, again bool, err error) {
+	o, mine, err := a.reserve(n)
+	if err != nil {
+		return nil, false, err
+	}
+	var once sync.Once
+	release := func() { once.Do(func() { a.release(o) }) }
+	defer func() {
+		if h == nil {
+			release()
+		}
+	}()
 	if mine {
-		o.err = a.s.fill(ctx, o, n)
-		close(o.ready)
+		a.fill(ctx, o, n)
 	}
 	select {
 	case <-o.ready:
 	case <-ctx.Done():
-		a.s.release(o)
-		return nil, ctx.Err()
+		return nil, false, fmt.Errorf("open mailbox: %w", ctx.Err())
 	}
 	if o.err != nil {
-		a.s.release(o)
-		return nil, fmt.Errorf("open mailbox: %w", o.err)
+		gaveUp := errors.Is(o.err, context.Canceled) || errors.Is(o.err, context.DeadlineExceeded)
+		return nil, gaveUp && ctx.Err() == nil, fmt.Errorf("open mailbox: %w", o.err)
 	}
-	var once sync.Once
-	return &Handle{o.box, func() { once.Do(func() { a.s.release(o) }) }}, nil
+	return &Handle{o.box, release}, false, nil
 }
 
 // reserve finds the folder's directory and counts a use of it; mine says that
-// the caller has to open it.
+// the caller has to fill it.
 func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,8 +90,7 @@ func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	dev, ino := dir.Key()
-	key := dirKey{dev, ino}
+	key := keyOf(dir)
 	if o := a.open[key]; o != nil {
 		dir.Close()
 		o.users++
@@ -85,7 +103,8 @@ func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 	folder, err := maildir.OpenFolder(dir, maildir.Options{
 		Unique: a.h.c.Unique, Now: a.h.c.Now, FileMode: a.h.c.FileMode})
 	if err != nil {
-		return nil, false, err
+		dir.Close()
+		return nil, false, fmt.Errorf("open mailbox: %w", err)
 	}
 	o = &opened{key: key, ready: make(chan struct{}), folder: folder, users: 1}
 	a.open[key] = o
@@ -102,39 +121,69 @@ func (a *shared) openDirLocked(n mail.Name) (vfs.Dir, error) {
 	if !ok || !node.Exists {
 		return nil, ErrNoMailbox
 	}
-	if node.dir == "" {
-		return a.h.c.FS.OpenDir(a.root.Path())
+	if node.dir != "" {
+		return a.root.OpenDir(node.dir)
 	}
-	return a.root.OpenDir(node.dir)
+	// A mailbox closes its handle, so the inbox gets one of its own.
+	dir, err := a.h.c.FS.OpenDir(a.root.Path())
+	if err == nil && keyOf(dir) != a.key {
+		dir.Close()
+		return nil, fmt.Errorf("open mailbox: %s is another directory now", a.root.Path())
+	}
+	return dir, err
 }
 
-// fill opens the mailbox itself, without the account's lock.
-func (a *shared) fill(ctx context.Context, o *opened, n mail.Name) error {
+var errUnopened = errors.New("opening it ended abruptly")
+
+// fill opens the mailbox itself, without the account's lock. A failure is for
+// those who wait now; who comes later tries again.
+func (a *shared) fill(ctx context.Context, o *opened, n mail.Name) {
+	o.err = errUnopened
+	defer func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if o.err != nil && a.open[o.key] == o {
+			delete(a.open, o.key)
+		}
+		if o.gone && o.box != nil {
+			o.box.SetGone()
+		}
+		close(o.ready)
+	}()
+	o.err = a.openBox(ctx, o, n)
+}
+
+func (a *shared) openBox(ctx context.Context, o *opened, n mail.Name) error {
+	log := a.h.c.Logger.With("folder", o.folder.Dir().Path())
 	c := mailbox.Config{
 		Folder: o.folder, Validity: a.ledger.NextValidity,
 		Floor: func() (mail.UID, mail.ModSeq, error) { return a.ledger.Floor(n) },
-		Fsync: a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Now: a.h.c.Now, Logger: a.h.c.Logger,
+		Fsync: a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Now: a.h.c.Now, Logger: log,
 	}
 	if a.h.c.Watcher != nil {
-		o.eyes = &eyes{w: a.h.c.Watcher}
-		if o.eyes.open(o.folder.Dir()) == nil {
-			c.Watch = o.eyes
+		e, err := openEyes(a.h.c.Watcher, o.folder.Dir())
+		if err == nil {
+			o.eyes, c.Watch = e, e
+		} else {
+			log.Warn("the folder is not watched", "err", err)
 		}
 	}
 	if err := o.folder.CleanTemp(maildir.TempAge); err != nil {
-		a.h.c.Logger.Warn("cleaning tmp", "folder", o.folder.Dir().Path(), "err", err)
+		log.Warn("cleaning tmp", "err", err)
 	}
 	box, err := mailbox.Open(ctx, c)
-	if err == nil {
-		o.box = box
-		if o.eyes != nil {
-			o.eyes.start(box.Hint)
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	o.box = box
+	if o.eyes != nil {
+		o.eyes.start(box.Hint)
+	}
+	return nil
 }
 
-// release gives back one use. The last one closes the mailbox, after a while.
+// release gives back one use. The last one closes the mailbox, after a while;
+// at once if it is no longer the one for its directory.
 func (a *shared) release(o *opened) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -145,7 +194,7 @@ func (a *shared) release(o *opened) {
 		}
 		return
 	}
-	if a.h.c.Linger <= 0 || o.err != nil {
+	if a.h.c.Linger <= 0 {
 		delete(a.open, o.key)
 		a.closeLogged(o)
 		return
@@ -184,69 +233,4 @@ func (o *opened) close() error {
 		o.box = nil
 	}
 	return errors.Join(err, o.folder.Close())
-}
-
-// eyes turns what the watcher sees in new and cur into hints.
-type eyes struct {
-	w        Watcher
-	new, cur Watch
-	hint     atomic.Pointer[func(mailbox.Hint)]
-	lost     atomic.Bool // an event came before there was a mailbox to hint
-}
-
-func (e *eyes) open(dir vfs.Dir) error {
-	var err error
-	if e.new, err = e.w.Watch(dir.Path()+"/new", func(v Event) { e.see(v, true) }); err != nil {
-		return err
-	}
-	e.cur, err = e.w.Watch(dir.Path()+"/cur", func(v Event) { e.see(v, false) })
-	return err
-}
-
-func (e *eyes) start(hint func(mailbox.Hint)) {
-	e.hint.Store(&hint)
-	if e.lost.Load() {
-		hint(mailbox.Hint{Kind: mailbox.HintOverflow})
-	}
-}
-
-func (e *eyes) see(v Event, inNew bool) {
-	hint := e.hint.Load()
-	if hint == nil {
-		e.lost.Store(true)
-		if hint = e.hint.Load(); hint == nil {
-			return
-		}
-	}
-	h := mailbox.Hint{Name: v.Name, InNew: inNew}
-	switch v.Kind {
-	case Came:
-		h.Kind = mailbox.HintCame
-	case Went:
-		h.Kind = mailbox.HintWent
-	case Renamed:
-		h.Kind, h.OldName, h.OldNew = mailbox.HintRenamed, v.OldName, v.OldDir == e.new
-		if v.OldDir != e.new && v.OldDir != e.cur {
-			h.Kind = mailbox.HintCame
-		}
-	case Overflow:
-		h.Kind = mailbox.HintOverflow
-	case Gone:
-		h.Kind = mailbox.HintGone
-	}
-	(*hint)(h)
-}
-
-// Covers implements mailbox.Watch.
-func (e *eyes) Covers() bool { return e.new.Pushed() && e.cur.Pushed() }
-
-// Drained implements mailbox.Watch.
-func (e *eyes) Drained() bool { return e.w.Drained() }
-
-func (e *eyes) close() {
-	for _, w := range []Watch{e.new, e.cur} {
-		if w != nil {
-			w.Close()
-		}
-	}
 }

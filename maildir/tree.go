@@ -99,14 +99,25 @@ const gonePrefix = "postrider-gone."
 // RemoveFolder removes the folder dir with all that is in it. For observers it
 // is gone at once, and durably before anything in it is removed.
 func RemoveFolder(root vfs.Dir, dir string, u *Unique) error {
+	remove, err := DetachFolder(root, dir, u)
+	if err != nil {
+		return err
+	}
+	return remove()
+}
+
+// DetachFolder is the first half of RemoveFolder, after which the folder is gone
+// durably; remove is the other, which may take long. If it is not called or
+// fails, RemoveLeftovers does it.
+func DetachFolder(root vfs.Dir, dir string, u *Unique) (remove func() error, err error) {
 	gone := gonePrefix + u.Temp()
 	if err := root.RenameNoReplace(dir, root, gone); err != nil {
-		return fmt.Errorf("remove folder: %w", err)
+		return nil, fmt.Errorf("remove folder: %w", err)
 	}
 	if err := root.Sync(); err != nil {
-		return fmt.Errorf("remove folder: %w", err)
+		return nil, fmt.Errorf("remove folder: %w", err)
 	}
-	return removeTree(root, gone)
+	return func() error { return removeTree(root, gone) }, nil
 }
 
 // RemoveLeftovers goes on with removals that a crash interrupted.

@@ -1,0 +1,75 @@
+package account
+
+import (
+	"sync"
+	"time"
+
+	"postrider/mail"
+)
+
+// Ledger is the account's memory of what its directories cannot say; the
+// account file of package index. Its methods may be called at any time.
+type Ledger interface {
+	// NextValidity returns a UIDVALIDITY above every one it returned before,
+	// durably.
+	NextValidity() (mail.UIDValidity, error)
+	// Floor returns the UIDNEXT and mod-sequence that a mailbox may not fall
+	// below.
+	Floor(mail.Name) (mail.UID, mail.ModSeq, error)
+	// SpecialUse returns the attributes that were set, by mailbox.
+	SpecialUse() (map[mail.Name][]string, error)
+	// SetSpecialUse sets the attributes of a mailbox; none removes them.
+	SetSpecialUse(n mail.Name, uses []string) error
+	// Renamed moves what is known of a mailbox to another name; to "" forgets
+	// it, but for what keeps UIDs from coming back.
+	Renamed(from, to mail.Name) error
+	Close() error
+}
+
+// memoryLedger is a Ledger for an account that keeps none.
+type memoryLedger struct {
+	now  func() time.Time
+	mu   sync.Mutex
+	last mail.UIDValidity
+	uses map[mail.Name][]string
+}
+
+func (l *memoryLedger) NextValidity() (mail.UIDValidity, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = max(l.last+1, mail.UIDValidity(l.now().Unix()))
+	return l.last, nil
+}
+
+func (l *memoryLedger) Floor(mail.Name) (mail.UID, mail.ModSeq, error) { return 0, 0, nil }
+func (l *memoryLedger) Close() error                                   { return nil }
+
+func (l *memoryLedger) SpecialUse() (map[mail.Name][]string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make(map[mail.Name][]string, len(l.uses))
+	for n, u := range l.uses {
+		out[n] = u
+	}
+	return out, nil
+}
+
+func (l *memoryLedger) SetSpecialUse(n mail.Name, uses []string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.uses[n] = uses
+	if len(uses) == 0 {
+		delete(l.uses, n)
+	}
+	return nil
+}
+
+func (l *memoryLedger) Renamed(from, to mail.Name) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if u, ok := l.uses[from]; ok && to != "" {
+		l.uses[to] = u
+	}
+	delete(l.uses, from)
+	return nil
+}
