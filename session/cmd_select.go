@@ -74,6 +74,7 @@ func (s *Session) describe() {
 	s.tellFlagNames()
 	s.tellNumber(uint64(snap.Len()), " EXISTS\r\n")
 	s.tellNumber(uint64(view.Recent()), " RECENT\r\n")
+	view.RecentTold()
 	b := s.Conn.AvailableBuffer()
 	if i := snap.FirstUnseen(); i >= 0 {
 		b = append(b, "* OK [UNSEEN "...)
