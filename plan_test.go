@@ -53,6 +53,7 @@ var mayImport = map[string]string{
 
 	// for tests only: transcripts of several clients
 	"transcript": "mail",
+	"e2e":        "",
 }
 
 // forTests are packages that only test files may import.
