@@ -120,7 +120,10 @@ func (s *Session) thread(ctx context.Context, c *wire.Command, p imap.Thread) er
 	if err != nil {
 		return err
 	}
-	c.WriteString("* THREAD ")
+	c.WriteString("* THREAD")
+	if len(threads) > 0 {
+		c.WriteString(" ")
+	}
 	for _, t := range threads {
 		tellThread(c, src, t)
 	}

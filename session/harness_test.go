@@ -3,6 +3,7 @@ package session
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -48,6 +49,7 @@ func (h *house) login(style account.Style, change func(*Config)) *client {
 	if change != nil {
 		change(&cfg)
 	}
+	h.t.Cleanup(func() { here.Close() })
 	go func() {
 		_, err := Run(context.Background(), cfg)
 		a.Close()
@@ -78,9 +80,7 @@ func (c *client) until(prefix string) []string {
 // do sends a command and returns all lines of the answer, the tagged one last.
 func (c *client) do(command string) []string {
 	c.t.Helper()
-	if _, err := io.WriteString(c.conn, "t "+command+"\r\n"); err != nil {
-		c.t.Fatal(err)
-	}
+	c.send("t " + command + "\r\n")
 	return c.until("t ")
 }
 
@@ -89,6 +89,44 @@ func (c *client) want(command string, answer ...string) {
 	c.t.Helper()
 	if got := c.do(command); strings.Join(got, "\n") != strings.Join(answer, "\n") {
 		c.t.Errorf("%s\n got %q\nwant %q", command, got, answer)
+	}
+}
+
+// send writes octets.
+func (c *client) send(octets string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.conn, octets); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// lines compares all lines up to one with the prefix.
+func (c *client) lines(prefix string, want ...string) {
+	c.t.Helper()
+	if got := c.until(prefix); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		c.t.Errorf("\n got %q\nwant %q", got, want)
+	}
+}
+
+// talk runs a conversation: lines that begin with "> " are sent, those between them
+// are the whole answer.
+func (c *client) talk(script string) {
+	c.t.Helper()
+	for _, turn := range strings.Split("\n"+strings.TrimSpace(script), "\n> ")[1:] {
+		lines := strings.Split(turn, "\n")
+		for i := range lines {
+			lines[i] = strings.TrimSpace(lines[i])
+		}
+		c.want(lines[0], lines[1:]...)
+	}
+}
+
+// append appends a message, with what stands between the mailbox and the literal.
+func (c *client) append(box, args, message string) {
+	c.t.Helper()
+	answer := c.do(fmt.Sprintf("APPEND %s %s{%d+}\r\n%s", box, args, len(message), message))
+	if last := answer[len(answer)-1]; !strings.HasPrefix(last, "t OK [APPENDUID ") {
+		c.t.Fatalf("append to %s: %q", box, answer)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 )
 
+const plain = "Subject: two\r\nFrom: b@y\r\nDate: Tue, 2 Jan 2024 00:00:00 +0000\r\n\r\nhello\r\n"
+
 const sample = "From: A <a@x>\r\nTo: g: b@y, c@z;\r\nSubject: =?utf-8?q?=C3=A9?=\r\nX-Other: 1\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n" +
 	"Content-Type: multipart/mixed; boundary=b\r\nMIME-Version: 1.0\r\n\r\n" +
 	"--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nhi\r\n--b\r\nContent-Type: image/png; name=\"a.png\"\r\n" +

@@ -1,0 +1,16 @@
+package session
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// The zone of INTERNALDATE and of SEARCH is the server's: here UTC.
+func TestMain(m *testing.M) {
+	time.Local = time.UTC
+	goleak.VerifyTestMain(m)
+	os.Exit(m.Run())
+}
