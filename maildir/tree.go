@@ -54,14 +54,23 @@ func ListFolders(root vfs.Dir, n Naming) ([]Entry, error) {
 	return out, nil
 }
 
+// isFolder reports whether dir is a folder. In doubt (too many open files, a
+// failing disk) it is one: clients forget what is not listed.
 func isFolder(root vfs.Dir, dir string) bool {
 	d, err := root.OpenDir(dir)
-	if err != nil {
-		return false
+	if err == nil {
+		defer d.Close()
+		var st vfs.Info
+		if st, err = d.Stat("cur"); err == nil {
+			return st.Type == vfs.Directory
+		}
 	}
-	defer d.Close()
-	st, err := d.Stat("cur")
-	return err == nil && st.Type == vfs.Directory
+	for _, no := range []error{fs.ErrNotExist, fs.ErrPermission, syscall.ENOTDIR, syscall.ELOOP} {
+		if errors.Is(err, no) {
+			return false
+		}
+	}
+	return true
 }
 
 // MakeFolder makes the folder dir of root, or root itself into a Maildir if dir
