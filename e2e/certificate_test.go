@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -37,8 +38,10 @@ func (s *server) makeCertificate(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...)
-	write(t, s.certFile+".new", string(text), 0o600)
+	public := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
+	private := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	write(t, filepath.Join(s.dir, "ca.pem"), public, 0o644)
+	write(t, s.certFile+".new", public+private, 0o600)
 	give(t, s.certFile+".new")
 	if err := os.Rename(s.certFile+".new", s.certFile); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"postrider/index"
 	"postrider/maildir"
 	"postrider/vfs"
+	"postrider/watch"
 )
 
 // openHouse makes the house of all accounts, with a watch below it.
@@ -29,10 +30,21 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 		Logger:     logger,
 		OpenLedger: openLedger,
 	}
+	closeWatch := func() error { return nil }
+	if c.EnhancedIdle {
+		w, err := watch.New(watch.Options{Logger: logger, PollInterval: c.PollInterval})
+		if err != nil {
+			return nil, nil, err
+		}
+		hc.Watcher, closeWatch = w, w.Close
+	}
 	house := account.NewHouse(hc)
 	return house, func() {
 		if err := house.Close(); err != nil {
 			logger.Error("closing the mailboxes", "err", err)
+		}
+		if err := closeWatch(); err != nil {
+			logger.Error("closing the watch", "err", err)
 		}
 	}, nil
 }
