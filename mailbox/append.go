@@ -73,7 +73,7 @@ func (a *Append) Commit(ctx context.Context, flags mail.Flags, keywords []string
 
 // adopt gives a file that was just put into cur its UID.
 func (m *Mailbox) adopt(d mail.MessageDraft, f mail.MessageFile, keywords []string, internal time.Time) (mail.UID, error) {
-	m.group.touched(false, true)
+	m.touched(false, true)
 	row, records, err := m.newRow(d, f, keywords, internal)
 	if err == nil {
 		row.UID = m.Snapshot().uidNext
@@ -82,7 +82,6 @@ func (m *Mailbox) adopt(d mail.MessageDraft, f mail.MessageFile, keywords []stri
 	if err != nil {
 		// Without a UID the message must not stay: its client will send it again.
 		if rerr := m.folder.Remove(f); rerr != nil {
-			m.setOverflow()
 			return 0, errors.Join(err, rerr)
 		}
 		return 0, err

@@ -11,6 +11,7 @@ func (m *Mailbox) apply(b *builder, batch *index.Batch) {
 		m.applyRecord(b, batch.ModSeq, r)
 	}
 	b.next.modseq = max(b.next.modseq, batch.ModSeq)
+	m.side.apply(batch)
 }
 
 func (m *Mailbox) applyRecord(b *builder, modseq mail.ModSeq, r index.Record) {
@@ -36,6 +37,9 @@ func (m *Mailbox) applyRecord(b *builder, modseq mail.ModSeq, r index.Record) {
 	case index.Vanished:
 		for _, u := range r.UIDs {
 			b.remove(u.First, u.Last)
+			if u.Last <= maxUID {
+				h.uidNext = max(h.uidNext, u.Last+1)
+			}
 		}
 	case index.KeywordNamed:
 		b.ownTable().name(r.ID, r.Name)
@@ -44,16 +48,29 @@ func (m *Mailbox) applyRecord(b *builder, modseq mail.ModSeq, r index.Record) {
 	case index.ValiditySet:
 		if h.validity != 0 && h.validity != r.UIDValidity {
 			b.remove(1, 1<<32-1)
+			h.uidNext, h.recentFrom = 1, 1
+			m.side.vanished, m.side.count = nil, 0
 		}
 		h.validity, h.uidNext = r.UIDValidity, max(h.uidNext, r.UIDNext)
 	case index.RecentClaimed:
-		h.recentFrom = max(h.recentFrom, r.UpTo+1)
+		if r.UpTo <= maxUID {
+			h.recentFrom = max(h.recentFrom, r.UpTo+1)
+		}
 	case index.Known:
+		if m.loading && r.Ino != 0 {
+			r.Ino = provenIno
+		}
 		b.applyKnown(&r)
 	}
 }
 
 func (m *Mailbox) applyAppended(b *builder, row *index.Message) {
+	if row.UID == 0 || row.UID > maxUID || len(row.Base) > 255 {
+		return // no message of ours
+	}
+	if m.loading && row.Ino != 0 {
+		row.Ino = provenIno
+	}
 	if n := len(b.next.spine); n == 0 || b.last() < row.UID {
 		b.add(row)
 	} else {

@@ -13,7 +13,7 @@ import (
 // agree. It is for tests and for an administrator's doubt.
 func (m *Mailbox) Check(ctx context.Context) error {
 	return m.change(ctx, func() error {
-		if err := m.reconcileFull(ctx); err != nil {
+		if err := m.reconcile(ctx, [2]bool{true, true}); err != nil {
 			return err
 		}
 		s := m.Snapshot()

@@ -96,11 +96,10 @@ func (m *Mailbox) adoptAll(batch []staged, res *CopyResult) error {
 			err = errors.Join(err, ignoreMissing(m.folder.Remove(f)))
 		}
 		if len(files) > 0 {
-			m.setOverflow()
+			m.touched(false, true)
 		}
 		return err
 	}
-	m.group.touched(false, true)
 	words := newWords(m.Snapshot())
 	next := m.Snapshot().uidNext
 	for _, st := range batch {
@@ -129,6 +128,7 @@ func (m *Mailbox) adoptAll(batch []staged, res *CopyResult) error {
 	if len(records) == 0 {
 		return nil
 	}
+	m.touched(false, true)
 	if err := m.tell(append(words.records(), records...)...); err != nil {
 		return undo(err)
 	}

@@ -9,161 +9,159 @@ import (
 	"syscall"
 )
 
-// group gathers the fsyncs of a mailbox: many that wait share one round, which syncs
-// the directories that changed and then the journal.
-type group struct {
-	mu       sync.Mutex
-	written  position // the newest published state
-	durable  position // all up to here is on disk
-	round    chan struct{}
-	dirtyNew bool
-	dirtyCur bool
+// syncer groups the fsyncs of a mailbox: whoever waits first does it for all that
+// was changed until then, the others wait for the next.
+type syncer struct {
+	mu      sync.Mutex
+	done    position      // everything up to here is on disk
+	failed  uint64        // the last epoch in which a sync failed
+	pending [2]bool       // directories with changes that are not on disk
+	running chan struct{} // closed when the sync that runs ends; nil: none runs
+
+	// run is held during a sync and while the journal's file is replaced, and
+	// guards journal, the epoch whose journal is open.
+	run     sync.Mutex
+	journal uint64
 }
 
-func (p position) before(q position) bool {
-	return p.epoch < q.epoch || p.epoch == q.epoch && p.off < q.off
+func (p position) covers(q position) bool {
+	return p.epoch > q.epoch || p.epoch == q.epoch && p.off >= q.off
 }
 
-func (g *group) wrote(p position) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.written = p
+// dirty notes a change of names in a directory. It comes before the snapshot that
+// shows the change.
+func (y *syncer) dirty(isNew bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.pending[dirIndex(isNew)] = true
 }
 
-// restart says that a new journal was made, which is durable with all in it.
-func (g *group) restart(p position) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.written, g.durable = p, p
-}
-
-// touched says that names in the directories changed.
-func (g *group) touched(newToo, curToo bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.dirtyNew, g.dirtyCur = g.dirtyNew || newToo, g.dirtyCur || curToo
+// clean says whether everything that was changed in the directories is on disk.
+func (y *syncer) clean() bool {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.pending == [2]bool{} && y.running == nil
 }
 
 // Durable returns nil once everything that s shows is on disk. A session calls it
 // before it writes anything that it learned from s; many that wait share one
-// fsync. It must be called without any lock held.
+// fsync. It is called without any lock held. ErrNotDurable: nothing of s that was
+// not durable before may be told.
 func (m *Mailbox) Durable(ctx context.Context, s *Snapshot) error {
 	if !m.c.Fsync {
 		return nil
 	}
 	for {
-		wait, err := m.joinRound(s.at)
-		if wait == nil {
+		wait, lead, err := m.sync.join(s.at)
+		switch {
+		case err != nil:
+			return err
+		case lead:
+			m.syncGroup(ctx)
+		case wait == nil:
+			return nil
+		default:
+			select {
+			case <-wait:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 	}
 }
 
-// joinRound returns nil if p is durable, or cannot become so; else what to wait
-// for. If no round runs it runs one.
-func (m *Mailbox) joinRound(p position) (wait chan struct{}, err error) {
-	g := &m.group
-	g.mu.Lock()
-	if !g.durable.before(p) {
-		g.mu.Unlock()
-		return nil, nil
+// join says what to do until the position is durable: nothing, wait, or lead.
+func (y *syncer) join(at position) (wait chan struct{}, lead bool, err error) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	switch {
+	case y.done.covers(at):
+		return nil, false, nil
+	case y.failed != 0 && at.epoch <= y.failed:
+		return nil, false, ErrNotDurable
+	case y.running != nil:
+		return y.running, false, nil
 	}
-	if g.round != nil {
-		defer g.mu.Unlock()
-		return g.round, nil
-	}
-	done := make(chan struct{})
-	g.round = done
-	g.mu.Unlock()
-	err = m.runRound()
-	g.mu.Lock()
-	g.round = nil
-	g.mu.Unlock()
-	close(done)
-	if err != nil {
-		return nil, err
-	}
-	return done, nil
+	y.running = make(chan struct{})
+	return nil, true, nil
 }
 
-// runRound makes all that is written durable.
-func (m *Mailbox) runRound() error {
+// syncGroup brings to the disk what was published until now: names first, then the
+// journal, since the journal tells of names.
+func (m *Mailbox) syncGroup(ctx context.Context) {
+	var target position
+	var err error
+	ended := false
+	defer func() { m.sync.finish(target, err, ended) }()
 	if m.c.Fsyncs != nil {
-		m.c.Fsyncs <- struct{}{}
-		defer func() { <-m.c.Fsyncs }()
-	}
-	g := &m.group
-	g.mu.Lock()
-	target, newToo, curToo := g.written, g.dirtyNew, g.dirtyCur
-	g.dirtyNew, g.dirtyCur = false, false
-	g.mu.Unlock()
-	err := m.syncAll(target, newToo, curToo)
-	if err != nil {
-		m.recoverSync(err)
-		return fmt.Errorf("%w: %w", ErrNotDurable, err)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.durable.before(target) {
-		g.durable = target
-	}
-	return nil
-}
-
-func (m *Mailbox) syncAll(p position, newToo, curToo bool) error {
-	if newToo || curToo {
-		if err := m.folder.Sync(newToo, curToo); err != nil {
-			return fmt.Errorf("syncing the directories: %w", err)
+		select {
+		case m.c.Fsyncs <- struct{}{}:
+			defer func() { <-m.c.Fsyncs }()
+		case <-ctx.Done():
+			ended = true
+			return
 		}
 	}
-	if j := m.syncing.Load(); j != nil && p.epoch == j.epoch {
-		return j.journal.Sync(p.off)
+	y := &m.sync
+	y.run.Lock()
+	defer y.run.Unlock()
+	target = m.Snapshot().at // first: all that it shows is in pending by now
+	if target.epoch < y.journal {
+		target = position{epoch: y.journal} // the journal began with it, durable
 	}
-	return nil // a later journal began with all of it, durable
-}
-
-// recoverSync begins a new journal after a failed fsync: what was written before it
-// cannot be trusted, and an fsync is never tried again.
-func (m *Mailbox) recoverSync(cause error) {
-	m.log.Error("an fsync failed; the mailbox's journal is written anew", "folder", m.folder.Dir().Path(), "error", cause)
-	m.lock <- struct{}{}
-	defer func() { <-m.lock }()
-	if m.closed {
-		return
-	}
-	unlock, err := m.folder.Dir().Lock(context.Background())
-	if err == nil {
-		defer unlock()
-		m.group.touched(true, true)
-		err = m.compact()
+	dirs := y.takePending()
+	if err = m.folder.Sync(dirs[inNewDir], dirs[inCurDir]); err != nil {
+		err = fmt.Errorf("syncing the folder: %w", err)
+	} else if target.off > 0 {
+		err = m.journal.Sync(target.off)
 	}
 	if err != nil {
-		m.doubtful = true
-		m.log.Error("the mailbox's journal could not be written anew", "folder", m.folder.Dir().Path(), "error", err)
+		m.doubt(err)
 	}
 }
 
-// durable is Durable for who holds the locks.
-func (m *Mailbox) durable(p position) error {
-	if !m.c.Fsync {
-		return nil
-	}
-	if err := m.folder.Sync(true, true); err != nil {
-		return fmt.Errorf("syncing the directories: %w", err)
-	}
-	if err := m.journal.Sync(p.off); err != nil {
-		return err
-	}
-	m.group.restart(p)
-	return nil
+func (y *syncer) takePending() [2]bool {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	dirs := y.pending
+	y.pending = [2]bool{}
+	return dirs
 }
 
-// noSpace marks an error that says that the disk, or a quota, is full.
+func (y *syncer) finish(target position, err error, ended bool) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	switch {
+	case ended:
+	case err != nil:
+		y.failed = max(y.failed, target.epoch)
+	case !y.done.covers(target):
+		y.done = target
+	}
+	close(y.running)
+	y.running = nil
+}
+
+// renewed says that a journal that holds everything up to now was put in place, or
+// that another process did that. Its caller holds run.
+func (y *syncer) renewed(epoch uint64) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.journal = epoch
+	y.pending = [2]bool{true, true}
+}
+
+// doubt says that the state may be wrong; whoever takes the lock next makes it sure.
+func (m *Mailbox) doubt(why error) {
+	m.log.Error("the state of a mailbox is in doubt", "folder", m.folder.Dir().Path(), "error", why)
+	m.doubtful.Store(true)
+}
+
+// noSpace marks an error that says that the disk, or a quota, is full, or that
+// nothing may be written.
 func noSpace(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fmt.Errorf("%w: %w", ErrFull, err)

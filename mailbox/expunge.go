@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"postrider/index"
 	"postrider/mail"
@@ -17,7 +16,7 @@ func (m *Mailbox) Expunge(ctx context.Context, uids mail.UIDSet, onlyDeleted boo
 	var gone mail.UIDSet
 	for part := range slices1000(m.victims(uids, onlyDeleted)) {
 		err := m.change(ctx, func() error {
-			done, err := m.expungeSome(part, onlyDeleted)
+			done, err := m.expungeSome(ctx, part, onlyDeleted)
 			for _, u := range done {
 				gone.Add(u)
 			}
@@ -52,16 +51,15 @@ func (m *Mailbox) victims(uids mail.UIDSet, onlyDeleted bool) mail.UIDSet {
 
 // expungeSome removes the files and then says so in one batch. What was removed is
 // recorded also if a later one fails.
-func (m *Mailbox) expungeSome(uids []mail.UID, onlyDeleted bool) (done []mail.UID, err error) {
-	s := m.Snapshot()
+func (m *Mailbox) expungeSome(ctx context.Context, uids []mail.UID, onlyDeleted bool) (done []mail.UID, err error) {
 	var gone mail.UIDSet
 	for _, uid := range uids {
-		msg, ok := s.Lookup(uid)
+		msg, ok := m.Snapshot().Lookup(uid)
 		if !ok || onlyDeleted && !msg.Flags.Has(mail.Deleted) {
 			continue
 		}
 		var removed bool
-		if removed, err = m.removeFile(&msg, onlyDeleted); err != nil {
+		if removed, err = m.removeFile(ctx, &msg, onlyDeleted); err != nil {
 			break
 		}
 		if removed {
@@ -72,31 +70,39 @@ func (m *Mailbox) expungeSome(uids []mail.UID, onlyDeleted bool) (done []mail.UI
 	if len(gone) == 0 {
 		return nil, err
 	}
-	m.group.touched(true, true)
 	if terr := m.tell(index.Vanished{UIDs: gone}); terr != nil {
-		m.setOverflow()
 		return nil, errors.Join(err, terr)
 	}
 	return done, err
 }
 
-// removeFile removes a message's file. One that moved is looked for once; if it lost
-// its \Deleted meanwhile it stays.
-func (m *Mailbox) removeFile(msg *Message, onlyDeleted bool) (bool, error) {
-	err := m.folder.Remove(msg.file())
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err == nil, err
-	}
-	f, err := m.current(msg)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil // somebody else removed it
+// removeFile removes a message's file, with every other name that it was seen to
+// have. Somebody else may have removed it, or taken its \Deleted: then it is not done.
+func (m *Mailbox) removeFile(ctx context.Context, msg *Message, onlyDeleted bool) (done bool, err error) {
+	err = m.onFile(ctx, msg, func(msg *Message) error {
+		if onlyDeleted && !msg.Flags.Has(mail.Deleted) {
+			return nil
+		}
+		if err := m.folder.Remove(msg.file()); err != nil {
+			return err
+		}
+		done = true
+		m.touched(msg.New, !msg.New)
+		return nil
+	})
+	if errors.Is(err, ErrVanished) {
+		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if onlyDeleted && !f.Flags.Has(mail.Deleted) {
-		return false, m.record(changes{moved: []movedFile{{*msg, f}}})
+	for _, f := range m.twins[msg.Base] {
+		if err := ignoreMissing(m.folder.Remove(f)); err != nil {
+			m.full = true
+			m.log.Warn("a second name of an expunged message stays", "file", f.Name, "error", err)
+		}
+		m.touched(f.New, !f.New)
 	}
-	err = m.folder.Remove(f)
-	return err == nil || errors.Is(err, fs.ErrNotExist), ignoreMissing(err)
+	delete(m.twins, msg.Base)
+	return done, nil
 }

@@ -3,189 +3,182 @@ package mailbox
 import (
 	"context"
 	"errors"
-	"io/fs"
+	"sync"
 
 	"postrider/mail"
 )
 
-// maxHints bounds the hints that wait; more are an overflow.
-const maxHints = 10_000
+// maxHints bounds what waits: beyond it a full reading costs less.
+const maxHints = 20_000
 
-// Hint takes a hint. It is quick and does no I/O.
+// hintQueue is the hints that wait to be acted on.
+type hintQueue struct {
+	mu       sync.Mutex
+	list     []Hint
+	overflow bool // some were lost
+	journal  bool // the journal has grown
+	settling bool // a goroutine is at it
+	stopped  bool
+}
+
+func (q *hintQueue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.list) == 0 && !q.overflow && !q.journal
+}
+
+func (q *hintQueue) drain() (list []Hint, overflow bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	list, overflow = q.list, q.overflow
+	q.list, q.overflow, q.journal = nil, false, false
+	return list, overflow
+}
+
+// names returns the file names that waiting hints name, and whether some were lost.
+func (q *hintQueue) names() (names []Hint, lost bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return append([]Hint(nil), q.list...), q.overflow
+}
+
+func (q *hintQueue) stop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.stopped = true
+}
+
+// Hint takes a hint. It is quick and does no I/O. While somebody listens (Notify), a
+// goroutine that ends with the hints acts on them; else the next Refresh does.
 func (m *Mailbox) Hint(h Hint) {
-	m.hintMu.Lock()
+	q := &m.hints
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	switch {
-	case h.Kind == HintGone:
-		m.hintMu.Unlock()
-		m.overflowAndSettle()
-		return
-	case h.Kind == HintOverflow || len(m.hints) >= maxHints:
-		m.overflow, m.hints = true, nil
-	case !m.overflow && h.Kind != HintJournal:
-		m.hints = append(m.hints, h)
+	case h.Kind == HintJournal:
+		q.journal = true
+	case h.Kind == HintOverflow, h.Kind == HintGone, len(q.list) >= maxHints:
+		q.list, q.overflow = nil, true
+	case !q.overflow:
+		q.list = append(q.list, h)
 	}
-	start := !m.settling && m.isWatched()
-	m.settling = m.settling || start
-	m.hintMu.Unlock()
-	if start {
-		go m.settle()
+	if !q.settling && !q.stopped && m.hasListeners() {
+		q.settling = true
+		m.settlers.Go(m.settleHints)
 	}
 }
 
-func (m *Mailbox) overflowAndSettle() {
-	m.setOverflow()
-	m.wake()
-}
-
-// settle looks at the hints for the sessions that listen, until there are none. It
-// is the only goroutine of a mailbox, and ends when there is nothing to look at.
-func (m *Mailbox) settle() {
+// settleHints acts on hints until there are none.
+func (m *Mailbox) settleHints() {
+	q := &m.hints
 	for {
-		_, err := m.Refresh(context.Background())
-		if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrGone) {
-			m.log.Error("reconciling a mailbox", "folder", m.folder.Dir().Path(), "error", err)
+		err := m.settleOnce()
+		q.mu.Lock()
+		if err != nil || q.stopped || len(q.list) == 0 && !q.overflow && !q.journal {
+			q.settling = false
+			q.mu.Unlock()
+			break
 		}
-		m.hintMu.Lock()
-		if err != nil || len(m.hints) == 0 && !m.overflow {
-			m.settling = false
-			m.hintMu.Unlock()
-			return
-		}
-		m.hintMu.Unlock()
+		q.mu.Unlock()
 	}
 }
 
-func (m *Mailbox) setOverflow() {
-	m.hintMu.Lock()
-	defer m.hintMu.Unlock()
-	m.overflow, m.hints = true, nil
+func (m *Mailbox) settleOnce() (err error) {
+	defer func() {
+		if p := recover(); p != nil { // the mailbox is marked doubtful
+			m.log.Error("panic while acting on hints", "panic", p)
+			err = ErrDoubtful
+		}
+	}()
+	ctx := context.Background()
+	_, err = m.Refresh(ctx)
+	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrGone) {
+		m.log.Warn("acting on a change failed", "mailbox", m.folder.Dir().Path(), "error", err)
+	}
+	return err
 }
 
-// hinted reports whether anything waits to be looked at.
-func (m *Mailbox) hinted() bool {
-	m.hintMu.Lock()
-	defer m.hintMu.Unlock()
-	return m.overflow || len(m.hints) > 0
-}
-
-func (m *Mailbox) takeHints() (hints []Hint, overflow bool) {
-	m.hintMu.Lock()
-	defer m.hintMu.Unlock()
-	hints, overflow = m.hints, m.overflow
-	m.hints, m.overflow = nil, false
-	return hints, overflow
-}
-
-// hintedBases are the base names that waiting hints name.
-func (m *Mailbox) hintedBases() map[string]bool {
-	m.hintMu.Lock()
-	defer m.hintMu.Unlock()
-	var bases map[string]bool
-	for _, h := range m.hints {
-		for _, name := range []string{h.Name, h.OldName} {
-			if f, ok := m.folder.Parse(name, h.InNew); name != "" && ok {
-				if bases == nil {
-					bases = map[string]bool{}
-				}
-				bases[f.Base] = true
+// isNamed says whether one of the hints names a file of this base name.
+func (m *Mailbox) isNamed(hints []Hint, base string) bool {
+	for _, h := range hints {
+		for _, name := range [2]string{h.Name, h.OldName} {
+			if f, ok := m.folder.Parse(name, false); name != "" && ok && f.Base == base {
+				return true
 			}
 		}
 	}
-	return bases
+	return false
 }
 
-// reconcileHints looks at the files that hints name, and no others.
-func (m *Mailbox) reconcileHints(hints []Hint) error {
-	if len(hints) == 0 {
+// trail is what the hints say of one base name.
+type trail struct {
+	files []mail.MessageFile // where it may be
+	last  HintKind           // of the last hint
+}
+
+// reconcileHints looks at the files that hints name, and only at those.
+func (m *Mailbox) reconcileHints() error {
+	list, overflow := m.hints.drain()
+	if overflow {
+		m.dirs[inNewDir].broken, m.dirs[inCurDir].broken = true, true
+	}
+	if len(list) == 0 {
 		return nil
 	}
-	var c changes
-	done := map[string]bool{}
-	for _, h := range hints {
-		for _, name := range []string{h.OldName, h.Name} {
-			f, ok := m.folder.Parse(name, h.InNew)
-			if name == "" || !ok || done[f.Base] {
+	trails, order := m.trails(list)
+	s := m.Snapshot()
+	v := newFindings(s)
+	for _, base := range order {
+		t := trails[base]
+		uid, i, known := m.lookup(s, base)
+		if known {
+			msg := s.Message(i)
+			if t.harmless(msg) {
 				continue
 			}
-			done[f.Base] = true
-			if err := m.lookAt(f.Base, h, &c); err != nil {
-				return err
-			}
+			t.files = append(t.files, msg.file())
+		}
+		if !m.settle(v, base, t.files) && known && t.last == HintWent {
+			v.gone.Add(uid)
 		}
 	}
-	return m.record(c)
-}
-
-// lookAt finds out what became of one base name.
-func (m *Mailbox) lookAt(base string, h Hint, c *changes) error {
-	msg, known := m.byBase(m.Snapshot(), base)
-	if known {
-		st, err := m.folder.Stat(msg.file())
-		if err == nil {
-			return m.lookAtSame(&msg, st.Ino, c)
+	if err := m.commit(v); err != nil {
+		if errors.Is(err, ErrFull) {
+			return nil // m.full has it tried again; what asks is served meanwhile
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	f, err := m.named(base, h)
-	if err != nil {
 		return err
 	}
-	switch {
-	case f.Name == "" && known:
-		c.gone.Add(msg.UID)
-		c.gone = c.gone.Resolve(0)
-	case f.Name == "":
-	case known:
-		c.moved = append(c.moved, movedFile{msg, f})
-	default:
-		c.came = append(c.came, f)
-	}
 	return nil
 }
 
-// lookAtSame is for a file that lies where the snapshot has it. One that took the
-// place of another under its name is a new message.
-func (m *Mailbox) lookAtSame(msg *Message, ino uint64, c *changes) error {
-	known := m.inode(msg.UID)
-	if known == 0 || known == uint32(ino) {
-		return nil
-	}
-	f := msg.file()
-	c.gone.Add(msg.UID)
-	c.gone = c.gone.Resolve(0)
-	c.came = append(c.came, f)
-	return nil
+// harmless says that the hints end where the message is known to be, as the echo of
+// a change of ours does.
+func (t *trail) harmless(msg Message) bool {
+	f := t.files[len(t.files)-1]
+	return t.last == HintRenamed && sameName(msg, f)
 }
 
-// inode is the low bits of the inode number of a message's file, 0 if not known.
-func (m *Mailbox) inode(uid mail.UID) uint32 {
-	s := m.Snapshot()
-	k := s.chunkOf(uid)
-	if k < 0 {
-		return 0
-	}
-	i, ok := s.spine[k].c.find(uid)
-	if !ok {
-		return 0
-	}
-	return s.spine[k].c.facts[i].ino
-}
-
-// named finds the file with a base name, at the name that the hint says first; a
-// file without a name is none.
-func (m *Mailbox) named(base string, h Hint) (mail.MessageFile, error) {
-	if f, ok := m.folder.Parse(h.Name, h.InNew); h.Kind != HintWent && ok && f.Base == base {
-		if _, err := m.folder.Stat(f); err == nil {
-			return f, nil
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return mail.MessageFile{}, err
+func (m *Mailbox) trails(list []Hint) (trails map[string]*trail, order []string) {
+	trails = map[string]*trail{}
+	note := func(name string, isNew bool, kind HintKind) {
+		m.dirs[dirIndex(isNew)].explained = true
+		f, ok := m.folder.Parse(name, isNew)
+		if name == "" || !ok {
+			return
 		}
+		t := trails[f.Base]
+		if t == nil {
+			t = &trail{}
+			trails[f.Base] = t
+			order = append(order, f.Base)
+		}
+		t.files, t.last = append(t.files, f), kind
 	}
-	files, err := m.folder.Find(base)
-	if err != nil || len(files) == 0 {
-		return mail.MessageFile{}, err
+	for _, h := range list {
+		if h.Kind == HintRenamed {
+			note(h.OldName, h.OldNew, HintWent)
+		}
+		note(h.Name, h.InNew, h.Kind)
 	}
-	return files[len(files)-1], nil
+	return trails, order
 }

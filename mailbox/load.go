@@ -27,22 +27,26 @@ const (
 // load opens the journal and brings the state up to its end. The folder's lock is
 // held.
 func (m *Mailbox) load() error {
+	m.sync.run.Lock()
+	defer m.sync.run.Unlock()
 	j, found, err := index.Open(m.dir, index.Options{Now: m.now, Fsync: m.c.Fsync})
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
-	m.journal, m.infos, m.names = j, newInfos(), newNameTable()
+	m.journal, m.infos, m.names, m.side, m.snapped = j, newInfos(), newNameTable(), side{}, 0
 	m.epoch++
-	m.syncing.Store(&syncing{m.epoch, j})
-	m.times = index.Times{}
+	m.sync.renewed(m.epoch)
 	if found.Damage != nil {
 		m.log.Error("a journal that cannot be read was put aside", "folder", m.folder.Dir().Path(), "as", found.Set, "error", found.Damage)
 	}
+	m.loading = true
+	defer func() { m.loading = false }()
 	b := newBuilder(emptySnapshot(), m.infos)
 	m.loadSnapshot(b)
 	if err := j.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); return nil }); err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
+	b.next.at = position{m.epoch, j.Pos()}
 	s := m.publish(b)
 	if err := m.identify(s, found.Moved); err != nil {
 		return err
@@ -65,21 +69,21 @@ func (m *Mailbox) loadSnapshot(b *builder) {
 	}
 	defer s.Close()
 	modseq, head := s.Head()
-	m.apply(b, &index.Batch{ModSeq: modseq, Records: head})
+	m.apply(b, &index.Batch{ModSeq: modseq, At: index.StampOf(m.now()), Records: head})
 	var rows []index.Message
 	for i := range s.Chunks() {
 		if rows, err = s.Chunk(i, rows[:0]); err != nil {
 			m.log.Warn("the snapshot of a mailbox is damaged; the journal is read instead", "folder", m.folder.Dir().Path(), "error", err)
 			m.journal.Rewind()
 			*b = *newBuilder(emptySnapshot(), m.infos)
-			m.names = newNameTable()
+			m.names, m.side = newNameTable(), side{}
 			return
 		}
 		for k := range rows {
-			b.add(&rows[k])
-			m.names.add(rows[k].Base, rows[k].UID)
+			m.applyAppended(b, &rows[k])
 		}
 	}
+	m.snapped = m.journal.Pos()
 }
 
 // identify gives a mailbox without a UIDVALIDITY one, and goes above every UID that
@@ -92,9 +96,10 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 			return fmt.Errorf("asking for a UIDVALIDITY: %w", err)
 		}
 	}
-	if moved {
-		m.log.Warn("the mailbox's files were copied or restored: UIDs go on far above", "folder", m.folder.Dir().Path())
-		next, modseq = next+jump, modseq+jump
+	unsafe := m.side.marks[unsafeMark] != ""
+	if moved || unsafe {
+		m.log.Warn("the mailbox's files were copied, restored or not synced: UIDs go on far above", "folder", m.folder.Dir().Path())
+		next, modseq = next+min(jump, maxUID-next), modseq+jump
 	}
 	if m.c.Floor != nil {
 		uid, mod, err := m.c.Floor()
@@ -103,24 +108,49 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 		}
 		next, modseq = max(next, uid), max(modseq, mod)
 	}
+	if unsafe == m.c.Fsync { // the switch was turned
+		if err := m.note(index.Mark{Name: unsafeMark, Value: map[bool]string{true: "", false: "1"}[m.c.Fsync]}); err != nil {
+			return err
+		}
+	}
 	if v == s.validity && next == s.uidNext && modseq == s.modseq {
 		return nil
 	}
 	return m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 }
 
+// unsafeMark is in a journal while it is written without fsync: if the process, or
+// the machine, stops meanwhile, numbers may be lost that clients know.
+const unsafeMark = "nofsync"
+
+// maxUID is the last number that a message may get: UIDNEXT must fit, too.
+const maxUID = mail.UID(1<<32 - 2)
+
 // reload throws the state away and loads it from the files.
 func (m *Mailbox) reload() error {
-	if m.journal != nil {
-		m.journal.Close()
-		m.journal = nil
+	m.sync.run.Lock()
+	m.journal.Close()
+	m.sync.run.Unlock()
+	err := m.load()
+	if err != nil {
+		m.doubtful.Store(true)
 	}
-	if err := m.load(); err != nil {
-		return err
+	return err
+}
+
+// recover makes a doubtful state sure: everything is read anew and goes into a new
+// generation of the journal, since an fsync that failed is never tried again.
+func (m *Mailbox) recover(ctx context.Context) error {
+	err := m.reload()
+	if err == nil {
+		m.full = true
+		err = m.readStale(ctx)
 	}
-	m.doubtful = false
-	m.setOverflow()
-	return nil
+	if err == nil || errors.Is(err, ErrFull) {
+		err = m.compact()
+	}
+	m.doubtful.Store(err != nil)
+	return err
 }
 
 // readTail takes over what other processes wrote.
@@ -136,9 +166,11 @@ func (m *Mailbox) readTail() error {
 		return m.reload()
 	}
 	if err != nil {
+		m.doubtful.Store(true) // a part of it was applied, and is lost with b
 		return fmt.Errorf("reading the journal: %w", err)
 	}
 	if n > 0 {
+		b.next.at = position{m.epoch, m.journal.Pos()}
 		m.publish(b)
 	}
 	return nil
@@ -146,19 +178,24 @@ func (m *Mailbox) readTail() error {
 
 // publish makes what was built the newest snapshot.
 func (m *Mailbox) publish(b *builder) *Snapshot {
-	b.next.at = position{m.epoch, m.journal.Pos()}
+	m.serial++
+	b.next.serial = m.serial
 	s := b.finish()
 	m.snap.Store(s)
-	m.group.wrote(s.at)
 	m.wake()
 	return s
 }
 
-// write puts records into the journal as one batch and publishes them.
+// write puts records into the journal as one batch and publishes them. A batch
+// without a mod-sequence of its own is nothing that must be durable before it is told.
 func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 	batch := &index.Batch{ModSeq: modseq, At: index.StampOf(m.now()), Records: records}
-	if _, err := m.journal.Append(batch); err != nil {
+	end, err := m.journal.Append(batch)
+	if err != nil {
+		m.full = true // what happened to files is not written down
 		switch {
+		case errors.Is(err, index.ErrSyncFailed):
+			m.doubtful.Store(true)
 		case errors.Is(err, index.ErrFull):
 			return fmt.Errorf("%w: %w", ErrFull, err)
 		case errors.Is(err, index.ErrReadOnly):
@@ -166,8 +203,12 @@ func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 		}
 		return fmt.Errorf("writing the journal: %w", noSpace(err))
 	}
-	b := newBuilder(m.Snapshot(), m.infos)
+	s := m.Snapshot()
+	b := newBuilder(s, m.infos)
 	m.apply(b, batch)
+	if modseq > s.modseq {
+		b.next.at = position{m.epoch, end}
+	}
 	m.publish(b)
 	return nil
 }
@@ -182,80 +223,70 @@ func (m *Mailbox) note(records ...index.Record) error {
 	return m.write(m.Snapshot().modseq, records...)
 }
 
-// checkpoint writes the snapshot file, and the journal anew, where that is worth it.
-func (m *Mailbox) checkpoint(ctx context.Context) error {
-	s := m.Snapshot()
-	live := int64(s.n) * messageSize
+// Compact writes the snapshot file, and the journal anew, where that is worth it.
+func (m *Mailbox) Compact(ctx context.Context) error {
+	return m.change(ctx, m.checkpoint)
+}
+
+// checkpoint does the work of Compact under the locks.
+func (m *Mailbox) checkpoint() error {
 	pos := m.journal.Pos()
-	if pos < snapshotSize && s.n < chunkLen {
-		return nil
-	}
-	unlock, err := m.folder.Dir().Lock(ctx)
-	if err != nil {
-		return fmt.Errorf("locking the mailbox: %w", err)
-	}
-	defer unlock()
-	if err := m.readTail(); err != nil {
-		return err
-	}
-	s = m.Snapshot()
-	if pos > compactSize && pos > compactTimes*live {
+	if pos > compactSize && pos > compactTimes*messageSize*int64(m.Snapshot().n) {
 		if err := m.compact(); err != nil {
 			return err
 		}
+		m.snapped = 0
 	}
-	if err := m.durable(m.Snapshot().at); err != nil {
-		return err
+	s := m.Snapshot()
+	if m.journal.Pos()-m.snapped < snapshotSize && m.snapped <= m.journal.Pos() {
+		return nil
 	}
-	c := m.cache.Load()
-	c.Compact(func(uid mail.UID) bool { _, ok := s.Find(uid); return ok })
-	return m.journal.WriteSnapshot(s.modseq, m.head(s), m.rows(s))
+	m.sync.run.Lock()
+	defer m.sync.run.Unlock()
+	if err := m.journal.Sync(m.journal.Pos()); err != nil {
+		m.doubt(err)
+		return fmt.Errorf("syncing the journal: %w", err)
+	}
+	m.cache.Load().Compact(func(uid mail.UID) bool { _, ok := s.Find(uid); return ok })
+	if err := m.journal.WriteSnapshot(s.modseq, m.side.head(s), s.rows()); err != nil {
+		return fmt.Errorf("writing the snapshot: %w", noSpace(err))
+	}
+	m.snapped = m.journal.Pos()
+	return nil
 }
 
 // compact begins a new journal with the present state.
 func (m *Mailbox) compact() error {
 	s := m.Snapshot()
+	m.sync.run.Lock()
+	defer m.sync.run.Unlock()
 	err := m.journal.Compact(s.modseq, func(yield func(index.Record) bool) {
-		for _, r := range m.head(s) {
+		for _, r := range m.side.head(s) {
 			if !yield(r) {
 				return
 			}
 		}
-		for row := range m.rows(s) {
+		for row := range s.rows() {
 			if !yield(index.Appended{Message: *row}) {
 				return
 			}
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("writing the journal anew: %w", err)
+		m.doubtful.Store(true)
+		return fmt.Errorf("writing the journal anew: %w", noSpace(err))
 	}
 	m.epoch++
-	m.syncing.Store(&syncing{m.epoch, m.journal})
-	next := *s
-	next.at = position{m.epoch, m.journal.Pos()}
-	m.snap.Store(&next)
-	m.group.restart(next.at)
+	m.sync.renewed(m.epoch)
+	m.snapped = 0
+	b := newBuilder(s, m.infos)
+	b.next.at = position{m.epoch, m.journal.Pos()}
+	m.publish(b)
 	return nil
 }
 
-// head is the records that bring an empty mailbox to the state of s, but for the
-// messages.
-func (m *Mailbox) head(s *Snapshot) []index.Record {
-	records := []index.Record{index.ValiditySet{UIDValidity: s.validity, UIDNext: s.uidNext}, index.RecentClaimed{UpTo: s.recentFrom - 1}}
-	for id, name := range s.keywords.names {
-		records = append(records, index.KeywordNamed{ID: index.KeywordID(id), Name: name})
-	}
-	for id, set := range s.keywords.sets {
-		if id > 0 {
-			records = append(records, index.SetNamed{ID: index.SetID(id), Keywords: set})
-		}
-	}
-	return records
-}
-
 // rows yields the messages as the index has them.
-func (m *Mailbox) rows(s *Snapshot) iter.Seq[*index.Message] {
+func (s *Snapshot) rows() iter.Seq[*index.Message] {
 	return func(yield func(*index.Message) bool) {
 		for _, sp := range s.spine {
 			for i := range sp.c.ids {

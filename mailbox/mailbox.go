@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postrider/index"
+	"postrider/mail"
 	"postrider/vfs"
 )
 
@@ -29,48 +30,46 @@ type Mailbox struct {
 
 	// lock is held by whoever makes the next snapshot; it guards the fields below
 	// it. A channel, so that who waits can give up.
-	lock     chan struct{}
-	dir      vfs.Dir // of the index files
-	journal  *index.Journal
-	infos    *infos
-	names    *nameTable
-	epoch    uint64 // counts the journal files that this process had open
-	times    index.Times
-	doubtful bool
-	closed   bool
+	lock    chan struct{}
+	dir     vfs.Dir        // of the index files
+	journal *index.Journal // replaced only with sync.run held, too
+	infos   *infos
+	names   *nameTable
+	side    side
+	epoch   uint64 // counts the journal files that this process had open
+	serial  uint64 // counts the snapshots
+	snapped int64  // where in the journal the snapshot file stands
+	dirs    [2]dirState
+	own     [2]bool // we changed the directory since the lock was taken
+	full    bool    // both directories must be read
+	loading bool    // what is applied was written before this process looked
+	twins   map[string][]mail.MessageFile
+	closed  bool
 
-	snap  atomic.Pointer[Snapshot]
-	cache atomic.Pointer[index.Cache]
-	gone  atomic.Bool
-	group group
-
-	// syncing is the journal to sync, for who does not hold the lock.
-	syncing atomic.Pointer[syncing]
-
-	hintMu   sync.Mutex
-	hints    []Hint // not yet looked at
-	overflow bool   // look at everything
-	settling bool   // a goroutine is looking at the hints
+	snap     atomic.Pointer[Snapshot]
+	cache    atomic.Pointer[index.Cache]
+	gone     atomic.Bool
+	doubtful atomic.Bool // nothing about the state is sure
+	sync     syncer
+	hints    hintQueue
+	settlers sync.WaitGroup
 
 	notifyMu  sync.Mutex
 	listeners map[int]func()
 	nextID    int
 }
 
-// syncing is a journal with its epoch.
-type syncing struct {
-	epoch   uint64
-	journal *index.Journal
-}
-
 // Open opens the mailbox of a folder and brings it up to date.
 func Open(ctx context.Context, c Config) (*Mailbox, error) {
-	m := &Mailbox{c: c, folder: c.Folder, log: c.Logger, now: c.Now, lock: make(chan struct{}, 1), listeners: map[int]func(){}}
+	m := &Mailbox{c: c, folder: c.Folder, log: c.Logger, now: c.Now, lock: make(chan struct{}, 1), twins: map[string][]mail.MessageFile{}, listeners: map[int]func(){}}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
 	if m.now == nil {
 		m.now = time.Now
+	}
+	if m.c.Poll <= 0 {
+		m.c.Poll = time.Minute
 	}
 	m.dev, m.ino = c.Folder.Dir().Key()
 	unlock, err := c.Folder.Dir().Lock(ctx)
@@ -83,9 +82,10 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	}
 	err = m.load()
 	if err == nil {
-		err = m.reconcileFull(ctx)
+		m.believe(m.side.times)
+		err = m.readStale(ctx)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrFull) {
 		m.shut()
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (m *Mailbox) wake() {
 	}
 }
 
-func (m *Mailbox) isWatched() bool {
+func (m *Mailbox) hasListeners() bool {
 	m.notifyMu.Lock()
 	defer m.notifyMu.Unlock()
 	return len(m.listeners) > 0
@@ -188,34 +188,100 @@ func (m *Mailbox) locked(ctx context.Context, f func() error) error {
 	}
 	defer unlock()
 	whole := false
-	defer func() { m.doubtful = m.doubtful || !whole }()
-	if m.doubtful {
-		if err := m.reload(); err != nil {
-			whole = true
-			return errors.Join(ErrDoubtful, err)
+	defer func() {
+		if !whole {
+			m.doubtful.Store(true)
 		}
-	}
-	err = m.readTail()
+	}()
+	err = m.catchUp(ctx)
 	if err == nil {
 		err = f()
 	}
+	m.noteOwnChanges()
 	whole = true
 	return err
 }
 
+// catchUp takes in what other processes wrote and what hints tell.
+func (m *Mailbox) catchUp(ctx context.Context) error {
+	if m.doubtful.Load() {
+		if err := m.recover(ctx); err != nil {
+			return errors.Join(ErrDoubtful, err)
+		}
+	}
+	if err := m.readTail(); err != nil {
+		return err
+	}
+	m.lookBefore()
+	return m.reconcileHints()
+}
+
+// touched notes that we changed names in directories: they are to be synced before
+// the change is told. It comes after the change and before its snapshot.
+func (m *Mailbox) touched(newToo, curToo bool) {
+	for i, yes := range [2]bool{newToo, curToo} {
+		if yes {
+			m.own[i] = true
+			m.sync.dirty(i == inNewDir)
+		}
+	}
+}
+
+// The places of the two directories in arrays.
+const (
+	inNewDir = iota
+	inCurDir
+)
+
+func dirIndex(isNew bool) int {
+	if isNew {
+		return inNewDir
+	}
+	return inCurDir
+}
+
 // Close ends the mailbox: what is pending is written, files are closed.
 func (m *Mailbox) Close() error {
+	ctx := context.Background()
+	m.hints.stop()
+	m.settlers.Wait()
+	var err error
+	if !m.gone.Load() && !m.doubtful.Load() {
+		err = m.Durable(ctx, m.Snapshot())
+		if err == nil {
+			err = m.change(ctx, m.finish)
+		}
+		if errors.Is(err, ErrClosed) || errors.Is(err, ErrFull) {
+			err = nil
+		}
+	}
 	m.lock <- struct{}{}
 	defer func() { <-m.lock }()
 	if m.closed {
 		return nil
 	}
 	m.closed = true
-	var err error
-	if !m.gone.Load() && !m.doubtful {
-		err = m.checkpoint(context.Background())
-	}
+	m.sync.run.Lock()
+	defer m.sync.run.Unlock()
 	return errors.Join(err, m.shut())
+}
+
+// finish notes what the next opening may believe, and writes the snapshot file if
+// that is worth it.
+func (m *Mailbox) finish() error {
+	var records []index.Record
+	if t := m.provable(); (t.NewKnown || t.CurKnown) && !sameTimes(t, m.side.times) {
+		records = append(records, t)
+	}
+	if m.side.marks[unsafeMark] != "" {
+		records = append(records, index.Mark{Name: unsafeMark})
+	}
+	if len(records) > 0 {
+		if err := m.note(records...); err != nil {
+			return err
+		}
+	}
+	return m.checkpoint()
 }
 
 func (m *Mailbox) shut() error {

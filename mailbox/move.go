@@ -61,14 +61,14 @@ func (s *Snapshot) existing(uids mail.UIDSet) mail.UIDSet {
 // moveSome moves one slice with both mailboxes locked, in the order of their IDs.
 func moveSome(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox, res *CopyResult) error {
 	if src == dst {
-		return src.change(ctx, func() error { return moveLocked(src, uids, dst, res) })
+		return src.change(ctx, func() error { return moveLocked(ctx, src, uids, dst, res) })
 	}
 	first, second := src, dst
 	if dst.dev < src.dev || dst.dev == src.dev && dst.ino < src.ino {
 		first, second = dst, src
 	}
 	return first.change(ctx, func() error {
-		return second.change(ctx, func() error { return moveLocked(src, uids, dst, res) })
+		return second.change(ctx, func() error { return moveLocked(ctx, src, uids, dst, res) })
 	})
 }
 
@@ -79,53 +79,64 @@ type moved struct {
 	file     mail.MessageFile
 }
 
-func moveLocked(src *Mailbox, uids []mail.UID, dst *Mailbox, res *CopyResult) error {
+func moveLocked(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox, res *CopyResult) error {
 	var done []moved
 	var err error
-	s := src.Snapshot()
 	for _, uid := range uids {
+		s := src.Snapshot()
 		msg, ok := s.Lookup(uid)
 		if !ok {
 			continue
 		}
-		var f mail.MessageFile
-		if f, err = src.moveFile(&msg, dst); errors.Is(err, fs.ErrNotExist) {
-			err = src.relocate(&msg)
-		} else if err == nil {
-			done = append(done, moved{msg, s.KeywordsOf(msg), f})
+		mv := moved{keywords: s.KeywordsOf(msg)}
+		err = src.onFile(ctx, &msg, func(msg *Message) (err error) {
+			mv.file, err = src.moveFile(msg, dst)
+			return err
+		})
+		if errors.Is(err, ErrVanished) {
+			err = nil
+			continue
 		}
 		if err != nil {
 			break
 		}
+		mv.msg = msg
+		src.touched(msg.New, !msg.New)
+		done = append(done, mv)
 	}
 	if len(done) == 0 {
 		return err
 	}
-	src.group.touched(true, true)
-	dst.group.touched(false, true)
+	dst.touched(false, true)
 	return errors.Join(err, recordMove(src, dst, done, res))
 }
 
-// moveFile renames one file. One that moved is looked for once; a name that the
-// destination has already is changed.
+// moveFile renames one file. One whose base name the destination has already gets
+// another.
 func (m *Mailbox) moveFile(msg *Message, dst *Mailbox) (mail.MessageFile, error) {
 	to := dst.folder.Dir()
 	fresh := m == dst // a message moved to where it is gets a new name and UID
-	if _, taken := dst.byBase(dst.Snapshot(), msg.Base); taken {
-		fresh = true
+	if !fresh {
+		_, _, fresh = dst.lookup(dst.Snapshot(), msg.Base)
 	}
-	from := msg.file()
-	f, err := m.folder.Move(from, to, fresh)
-	if errors.Is(err, fs.ErrNotExist) {
-		if from, err = m.current(msg); err != nil {
-			return from, err
-		}
-		f, err = m.folder.Move(from, to, fresh)
-	}
-	if errors.Is(err, fs.ErrExist) {
-		f, err = m.folder.Move(from, to, true)
+	f, err := m.folder.Move(msg.file(), to, fresh)
+	if errors.Is(err, fs.ErrExist) && !fresh {
+		f, err = m.folder.Move(msg.file(), to, true)
 	}
 	return f, err
+}
+
+// moveBack undoes the moves that could not be written down.
+func moveBack(src, dst *Mailbox, done []moved) (err error) {
+	for _, mv := range done {
+		if _, e := dst.folder.Move(mv.file, src.folder.Dir(), false); e != nil {
+			err = errors.Join(err, e)
+		}
+	}
+	src.full, dst.full = true, true
+	src.touched(false, true)
+	dst.touched(false, true)
+	return err
 }
 
 // recordMove tells the destination first: a crash between the two is found by
@@ -151,14 +162,14 @@ func recordMove(src, dst *Mailbox, done []moved, res *CopyResult) error {
 		next++
 	}
 	if err := dst.tell(append(words.records(), records...)...); err != nil {
-		src.setOverflow()
-		dst.setOverflow()
-		return err
+		if src == dst {
+			return err
+		}
+		return errors.Join(err, moveBack(src, dst, done))
 	}
 	res.Source, res.Dest = append(res.Source, from...), append(res.Dest, to...)
 	if err := src.tell(index.Vanished{UIDs: gone}); err != nil {
-		src.setOverflow()
-		return err
+		return err // the next reconcile says it
 	}
 	return nil
 }

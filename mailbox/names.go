@@ -76,3 +76,18 @@ func (msg *Message) file() mail.MessageFile {
 
 // infoOf is the part of a file's name after the base name.
 func infoOf(f mail.MessageFile) string { return f.Name[len(f.Base):] }
+
+// lookup finds a message of s by its base name: its UID and its index.
+func (m *Mailbox) lookup(s *Snapshot, base string) (uid mail.UID, index int, found bool) {
+	m.names.each(base, func(u mail.UID) bool {
+		k := s.chunkOf(u)
+		if k < 0 {
+			return false
+		}
+		if j, ok := s.spine[k].c.find(u); ok && s.spine[k].c.base(j) == base {
+			uid, index, found = u, int(s.spine[k].start)+j, true
+		}
+		return found
+	})
+	return uid, index, found
+}

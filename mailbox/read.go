@@ -24,7 +24,13 @@ func (m *Mailbox) OpenMessage(ctx context.Context, uid mail.UID) (Served, error)
 	for range maxFollow {
 		file, err := m.folder.Open(msg.file())
 		if err == nil {
-			return m.served(&msg, file)
+			if err = m.isItself(uid, file); err == nil {
+				return m.served(&msg, file)
+			}
+			file.Close()
+			if !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("opening a message: %w", err)
@@ -36,31 +42,27 @@ func (m *Mailbox) OpenMessage(ctx context.Context, uid mail.UID) (Served, error)
 	return nil, ErrVanished
 }
 
+// isItself returns fs.ErrNotExist if another file took the place of the message's
+// under its name: that is a new message.
+func (m *Mailbox) isItself(uid mail.UID, file vfs.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("looking at a message: %w", err)
+	}
+	s := m.Snapshot()
+	i, ok := s.Find(uid)
+	if !ok || newFindings(s).replaced(i, sighting{info: info, looked: true}) {
+		return fs.ErrNotExist
+	}
+	return nil
+}
+
 func (m *Mailbox) served(msg *Message, file vfs.File) (Served, error) {
 	s, err := m.folder.Served(msg.file(), file)
 	if err != nil {
 		return nil, fmt.Errorf("reading a message: %w", err)
 	}
 	return s, nil
-}
-
-// follow brings a message up to date whose file was not found.
-func (m *Mailbox) follow(ctx context.Context, uid mail.UID) (Message, error) {
-	err := m.change(ctx, func() error {
-		msg, ok := m.Snapshot().Lookup(uid)
-		if !ok {
-			return ErrVanished
-		}
-		return m.relocate(&msg)
-	})
-	if err != nil {
-		return Message{}, err
-	}
-	msg, ok := m.Snapshot().Lookup(uid)
-	if !ok {
-		return Message{}, ErrVanished
-	}
-	return msg, nil
 }
 
 // Fill finds out the sizes and internal dates of the messages of uids that are

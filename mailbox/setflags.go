@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"postrider/index"
 	"postrider/mail"
@@ -29,7 +28,7 @@ func (m *Mailbox) SetFlags(ctx context.Context, uids mail.UIDSet, c mail.FlagCha
 	for part := range slices1000(uids) {
 		err := m.change(ctx, func() error {
 			s := storing{m: m, change: c, since: unchangedSince, res: &res}
-			return s.run(part)
+			return s.run(ctx, part)
 		})
 		res.Snapshot = m.Snapshot()
 		if err != nil {
@@ -67,26 +66,24 @@ type storing struct {
 	records []index.Record
 }
 
-func (s *storing) run(uids []mail.UID) (err error) {
+func (s *storing) run(ctx context.Context, uids []mail.UID) (err error) {
 	if s.words, err = newKeywordChange(s.m.Snapshot().keywords, s.change); err != nil {
 		return err
 	}
 	for _, uid := range uids {
-		if err = s.one(uid); err != nil {
+		if err = s.one(ctx, uid); err != nil {
 			break
 		}
 	}
 	if len(s.records) > 0 { // what was done is done, also before an error
-		s.m.group.touched(true, true)
 		if werr := s.m.tell(append(s.words.records, s.records...)...); werr != nil {
-			s.m.setOverflow() // the names say what the journal does not
 			return errors.Join(err, werr)
 		}
 	}
 	return err
 }
 
-func (s *storing) one(uid mail.UID) error {
+func (s *storing) one(ctx context.Context, uid mail.UID) error {
 	msg, ok := s.m.Snapshot().Lookup(uid)
 	if !ok {
 		s.res.Missing.Add(uid)
@@ -102,37 +99,25 @@ func (s *storing) one(uid mail.UID) error {
 	}
 	flags := s.change.ApplyFlags(msg.Flags)
 	if flags != msg.Flags {
-		f, err := s.rename(&msg, flags)
-		if errors.Is(err, fs.ErrNotExist) {
+		var f mail.MessageFile
+		wasNew := msg.New
+		err := s.m.onFile(ctx, &msg, func(msg *Message) (err error) {
+			f, err = s.m.folder.Rename(msg.file(), s.change.ApplyFlags(msg.Flags))
+			wasNew = msg.New
+			return err
+		})
+		if errors.Is(err, ErrVanished) {
 			s.res.Missing.Add(uid)
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+		s.m.touched(wasNew, true)
 		s.records = append(s.records, index.FlagsSet{UID: uid, Flags: f.Flags, New: f.New, Info: infoOf(f)})
 	}
 	if set != msg.Keywords {
 		s.records = append(s.records, index.KeywordsSet{UID: uid, Set: set})
 	}
 	return nil
-}
-
-// rename gives the file its flags; a file that is not where it was is looked for
-// once, and the change made to the flags that it has there.
-func (s *storing) rename(msg *Message, flags mail.Flags) (mail.MessageFile, error) {
-	f, err := s.m.folder.Rename(msg.file(), flags)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
-	}
-	now, err := s.m.current(msg)
-	if errors.Is(err, fs.ErrNotExist) {
-		if rerr := s.m.relocate(msg); rerr != nil {
-			return now, rerr
-		}
-	}
-	if err != nil {
-		return now, err
-	}
-	return s.m.folder.Rename(now, s.change.ApplyFlags(now.Flags))
 }

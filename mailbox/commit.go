@@ -1,0 +1,127 @@
+package mailbox
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"postrider/index"
+	"postrider/mail"
+)
+
+// batchLen is how many records a batch of a reconcile holds at most.
+const batchLen = 10_000
+
+// lookAtMost is how many new files of a full reading are looked at for their sizes
+// and dates at once; the rest is found out when it is asked for.
+const lookAtMost = 256
+
+// commit writes the findings of a reconcile into the journal. Mail that cannot get
+// a UID because the disk is full stays unknown, and ErrFull is returned after
+// everything else was written.
+func (m *Mailbox) commit(v *findings) error {
+	var records []index.Record
+	visible := false
+	flush := func(limit int) error {
+		if len(records) <= limit {
+			return nil
+		}
+		part, tell := records, visible
+		records, visible = nil, false
+		if tell {
+			return m.tell(part...)
+		}
+		return m.note(part...)
+	}
+	for uid, at := range v.moved {
+		i, _ := v.s.Find(uid)
+		r, flags := renamedRecord(v.s.Message(i), at.file)
+		records, visible = append(records, r), visible || flags
+		m.sync.dirty(at.file.New)
+		if err := flush(batchLen); err != nil {
+			return err
+		}
+	}
+	if gone := slices.Concat(v.gone, v.stale).Resolve(0); len(gone) > 0 {
+		records, visible = append(records, index.Vanished{UIDs: gone}), true
+		m.sync.dirty(true)
+		m.sync.dirty(false)
+	}
+	if err := flush(0); err != nil {
+		return err
+	}
+	next := m.Snapshot().uidNext
+	for _, at := range m.inOrder(v.fresh) {
+		if next > maxUID {
+			return ErrFull
+		}
+		records, visible = append(records, m.appendedRecord(next, at)), true
+		next++
+		m.sync.dirty(at.file.New)
+		if err := flush(batchLen); err != nil {
+			return err
+		}
+	}
+	return flush(0)
+}
+
+// renamedRecord says that a message has another name; flags, that a client sees it.
+func renamedRecord(msg Message, f mail.MessageFile) (r index.Record, flags bool) {
+	info := strings.Clone(infoOf(f))
+	if f.Flags != msg.Flags {
+		return index.FlagsSet{UID: msg.UID, Flags: f.Flags, New: f.New, Info: info}, true
+	}
+	return index.Renamed{UID: msg.UID, New: f.New, Info: info}, false
+}
+
+// inOrder returns new files in the order in which they get their UIDs: by the
+// number that the base name begins with, then by its octets.
+func (m *Mailbox) inOrder(fresh map[string]sighting) []sighting {
+	list := make([]sighting, 0, len(fresh))
+	for _, at := range fresh {
+		if !at.looked && len(fresh) <= lookAtMost {
+			info, err := m.folder.Stat(at.file)
+			if err != nil {
+				m.full = true // it moved on, and is found again
+				continue
+			}
+			at.info, at.looked = info, true
+		}
+		list = append(list, at)
+	}
+	slices.SortFunc(list, func(a, b sighting) int { return compareBases(a.file.Base, b.file.Base) })
+	return list
+}
+
+func compareBases(a, b string) int {
+	x, y := leadingDigits(a), leadingDigits(b)
+	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y), strings.Compare(a, b))
+}
+
+// leadingDigits is the number that a name begins with, without zeros before it.
+func leadingDigits(s string) string {
+	s = strings.TrimLeft(s, "0")
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return s[:n]
+}
+
+func (m *Mailbox) appendedRecord(uid mail.UID, at sighting) index.Appended {
+	f := at.file
+	msg := index.Message{
+		UID: uid, Flags: f.Flags, New: f.New, Size: f.Size, CRLFSize: f.CRLFSize,
+		Saved: index.StampOf(m.now()), Base: strings.Clone(f.Base), Info: strings.Clone(infoOf(f)),
+	}
+	if at.looked {
+		msg.Size, msg.Internal, msg.Ino = at.info.Size, index.StampOf(at.info.Mtime), at.info.Ino
+		if f.Size != at.info.Size { // the name lies about one size, so it is not believed about the other
+			msg.CRLFSize = -1
+		}
+	}
+	if msg.CRLFSize < msg.Size {
+		msg.CRLFSize = -1
+	}
+	return index.Appended{Message: msg}
+}
