@@ -68,8 +68,9 @@ func (s *Session) copy(ctx context.Context, c *wire.Command, a copying) error {
 	return nil
 }
 
-// move runs MOVE and UID MOVE (RFC 6851). COPYUID comes before the EXPUNGEs, which
-// the loop tells (4.3).
+// move runs MOVE and UID MOVE (RFC 6851), each message in one step: what is gone is
+// left out, and said, unless UIDs were named. COPYUID comes before the EXPUNGEs,
+// which the loop tells (4.3).
 func (s *Session) move(ctx context.Context, c *wire.Command, a copying) error {
 	if err := s.writable(); err != nil {
 		return err
@@ -88,6 +89,9 @@ func (s *Session) move(ctx context.Context, c *wire.Command, a copying) error {
 		if derr := s.moved(ctx, c, res, dst); derr != nil {
 			return derr
 		}
+	}
+	if err == nil && !c.UID() && res.Source.Len() < uids.Len() {
+		return mailbox.ErrVanished
 	}
 	return err
 }
