@@ -16,6 +16,10 @@ import (
 	"postrider/watch"
 )
 
+// linger is how long a mailbox that nobody uses stays open: clients come back to
+// the same few folders all the time.
+const linger = 30 * time.Second
+
 // openHouse makes the house of all accounts, with a watch below it.
 func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), error) {
 	host, err := os.Hostname()
@@ -29,6 +33,7 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 		Poll:       c.PollInterval,
 		Logger:     logger,
 		OpenLedger: openLedger,
+		Linger:     linger,
 	}
 	closeWatch := func() error { return nil }
 	if c.EnhancedIdle {

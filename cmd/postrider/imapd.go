@@ -80,7 +80,10 @@ func imapd(cmd *cobra.Command, c *config.Config, root string) error {
 	sc := sessionConfig(c, logger)
 	sc.Account, sc.Conn, sc.User = a, wire.NewConn(pipe, new(wire.Buffers)), caller()
 	defer context.AfterFunc(cmd.Context(), sc.Conn.Interrupt)()
-	_, err = session.Run(cmd.Context(), sc)
+	stats, err := session.Run(cmd.Context(), sc)
+	if stats.Ending == wire.EndDisconnected {
+		return nil // a mail program that closes the pipe has ended well
+	}
 	return err
 }
 
