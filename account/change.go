@@ -91,7 +91,7 @@ func (a *shared) detach(n mail.Name) (remove func() error, err error) {
 	if o := a.open[keyOf(dir)]; o != nil {
 		a.goneLocked(o)
 	}
-	if err := a.ledger.Renamed(n, ""); err != nil {
+	if err := a.ledger.Forget(n); err != nil {
 		// What it keeps does no harm.
 		a.h.c.Logger.Warn("a deleted mailbox stays in the account's file", "mailbox", string(n), "err", err)
 	}
@@ -130,7 +130,7 @@ func (a *Account) Rename(ctx context.Context, from, to mail.Name) error {
 	if err != nil {
 		return err
 	}
-	names, pairs, err := s.planRename(t, from, to)
+	pairs, err := s.planRename(t, from, to)
 	if err != nil {
 		return err
 	}
@@ -141,25 +141,20 @@ func (a *Account) Rename(ctx context.Context, from, to mail.Name) error {
 		}
 		return err
 	}
-	for _, n := range names {
-		if err := s.ledger.Renamed(n, to+n[len(from):]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.ledger.Renamed(from, to)
 }
 
-// planRename returns the mailboxes to rename and their directories: those below
+// planRename returns the directories to rename: those of the mailboxes below
 // first, so that a crash leaves something to repeat the command on.
-func (a *shared) planRename(t *Tree, from, to mail.Name) (names []mail.Name, pairs []maildir.RenamePair, err error) {
+func (a *shared) planRename(t *Tree, from, to mail.Name) (pairs []maildir.RenamePair, err error) {
 	if _, ok := t.Find(from); !ok {
-		return nil, nil, ErrNoMailbox
+		return nil, ErrNoMailbox
 	}
 	if node, ok := t.Find(to); to == mail.Inbox || ok && node.Exists {
-		return nil, nil, ErrExists
+		return nil, ErrExists
 	}
 	if to.Below(from) {
-		return nil, nil, fmt.Errorf("%w: it lies below the old one", mail.ErrBadName)
+		return nil, fmt.Errorf("%w: it lies below the old one", mail.ErrBadName)
 	}
 	for _, n := range slices.Backward(t.nodes) {
 		if !n.Exists || n.Name != from && !n.Name.Below(from) {
@@ -167,12 +162,11 @@ func (a *shared) planRename(t *Tree, from, to mail.Name) (names []mail.Name, pai
 		}
 		dir, err := a.naming.DirName(to + n.Name[len(from):])
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		names = append(names, n.Name)
 		pairs = append(pairs, maildir.RenamePair{Old: n.dir, New: dir})
 	}
-	return names, pairs, nil
+	return pairs, nil
 }
 
 func (a *Account) renameInbox(ctx context.Context, to mail.Name) error {

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -20,9 +21,12 @@ type Ledger interface {
 	SpecialUse() (map[mail.Name][]string, error)
 	// SetSpecialUse sets the attributes of a mailbox; none removes them.
 	SetSpecialUse(n mail.Name, uses []string) error
-	// Renamed moves what is known of a mailbox to another name; to "" forgets
-	// it, but for what keeps UIDs from coming back.
+	// Renamed moves what is known of a mailbox, and of those below it, to
+	// another name.
 	Renamed(from, to mail.Name) error
+	// Forget drops what is known of a mailbox, not of those below it. No
+	// UIDVALIDITY comes back.
+	Forget(mail.Name) error
 	Close() error
 }
 
@@ -67,9 +71,13 @@ func (l *memoryLedger) SetSpecialUse(n mail.Name, uses []string) error {
 func (l *memoryLedger) Renamed(from, to mail.Name) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if u, ok := l.uses[from]; ok && to != "" {
-		l.uses[to] = u
+	for n, u := range maps.Clone(l.uses) {
+		if n == from || n.Below(from) {
+			delete(l.uses, n)
+			l.uses[to+n[len(from):]] = u
+		}
 	}
-	delete(l.uses, from)
 	return nil
 }
+
+func (l *memoryLedger) Forget(n mail.Name) error { return l.SetSpecialUse(n, nil) }

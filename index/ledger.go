@@ -98,20 +98,21 @@ func (l *Ledger) SetSpecialUse(n mail.Name, uses []string) error {
 	})
 }
 
-// Renamed moves what is known of a mailbox, and of those below it, to another name;
-// to "" forgets it.
+// Renamed moves what is known of a mailbox, and of those below it, to another name.
 func (l *Ledger) Renamed(from, to mail.Name) error {
 	return l.change(func(s *ledgerState) {
 		for n, m := range maps.Clone(s.mailboxes) {
-			if n != from && !n.Below(from) {
-				continue
-			}
-			delete(s.mailboxes, n)
-			if to != "" {
+			if n == from || n.Below(from) {
+				delete(s.mailboxes, n)
 				s.mailboxes[to+n[len(from):]] = m
 			}
 		}
 	})
+}
+
+// Forget drops what is known of a mailbox, not of those below it.
+func (l *Ledger) Forget(n mail.Name) error {
+	return l.change(func(s *ledgerState) { delete(s.mailboxes, n) })
 }
 
 func (l *Ledger) change(f func(*ledgerState)) error {
