@@ -9,31 +9,39 @@ type Envelope struct {
 	InReplyTo, MessageID               *string
 }
 
-// ParseEnvelope reads the envelope from a header. Of a text that is there twice
-// the first counts; address fields add up.
+var envelopeNames = []string{
+	"date", "subject", "from", "sender", "reply-to", "to", "cc", "bcc", "in-reply-to", "message-id",
+}
+
+// ParseEnvelope reads the envelope from a header. Of a text that is there twice the
+// last counts; address fields add up.
 func ParseEnvelope(header []byte) *Envelope {
 	e := &Envelope{}
 	for f := range Fields(header) {
-		switch name := f.Name; {
-		case equalFold(string(name), "date"):
+		i := nameIn(envelopeNames, f.Name)
+		if i < 0 {
+			continue
+		}
+		switch envelopeNames[i] {
+		case "date":
 			setText(&e.Date, f.Value)
-		case equalFold(string(name), "subject"):
+		case "subject":
 			setText(&e.Subject, f.Value)
-		case equalFold(string(name), "from"):
-			e.From = append(e.From, ParseAddresses(f.Value)...)
-		case equalFold(string(name), "sender"):
-			e.Sender = append(e.Sender, ParseAddresses(f.Value)...)
-		case equalFold(string(name), "reply-to"):
-			e.ReplyTo = append(e.ReplyTo, ParseAddresses(f.Value)...)
-		case equalFold(string(name), "to"):
-			e.To = append(e.To, ParseAddresses(f.Value)...)
-		case equalFold(string(name), "cc"):
-			e.Cc = append(e.Cc, ParseAddresses(f.Value)...)
-		case equalFold(string(name), "bcc"):
-			e.Bcc = append(e.Bcc, ParseAddresses(f.Value)...)
-		case equalFold(string(name), "in-reply-to"):
+		case "from":
+			e.From = appendAddresses(e.From, f.Value)
+		case "sender":
+			e.Sender = appendAddresses(e.Sender, f.Value)
+		case "reply-to":
+			e.ReplyTo = appendAddresses(e.ReplyTo, f.Value)
+		case "to":
+			e.To = appendAddresses(e.To, f.Value)
+		case "cc":
+			e.Cc = appendAddresses(e.Cc, f.Value)
+		case "bcc":
+			e.Bcc = appendAddresses(e.Bcc, f.Value)
+		case "in-reply-to":
 			setText(&e.InReplyTo, f.Value)
-		case equalFold(string(name), "message-id"):
+		case "message-id":
 			setText(&e.MessageID, f.Value)
 		}
 	}
@@ -47,8 +55,6 @@ func ParseEnvelope(header []byte) *Envelope {
 }
 
 func setText(dst **string, v []byte) {
-	if *dst == nil {
-		s := Unfold(v)
-		*dst = &s
-	}
+	s := Unfold(v)
+	*dst = &s
 }

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"iter"
+	"slices"
 	"strings"
 )
 
@@ -96,18 +97,31 @@ func AppendFields(dst, header []byte, names []string, not bool) []byte {
 
 func hasName(names []string, name []byte) bool {
 	for _, n := range names {
-		if equalFold(n, string(name)) {
+		if equalName(name, n) {
 			return true
 		}
 	}
 	return false
 }
 
+// equalName compares a field's name in any case of letters.
+func equalName(name []byte, want string) bool {
+	if len(name) != len(want) {
+		return false
+	}
+	for i, c := range name {
+		if lower(c) != lower(want[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 // Values yields the unfolded values of the fields with a name.
 func Values(header []byte, name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for f := range Fields(header) {
-			if equalFold(string(f.Name), name) && !yield(Unfold(f.Value)) {
+			if equalName(f.Name, name) && !yield(Unfold(f.Value)) {
 				return
 			}
 		}
@@ -129,6 +143,17 @@ func parseToken(v []byte) string {
 	return s.token()
 }
 
+// parseWord is the first word of a value up to a blank, comments left out.
+func parseWord(v []byte) string {
+	s := newScanner(v)
+	s.skip()
+	start := s.pos
+	for s.more() && !isBlank(s.b[s.pos]) {
+		s.pos++
+	}
+	return string(s.b[start:s.pos])
+}
+
 func parseLanguages(v []byte) []string {
 	var out []string
 	s := newScanner(v)
@@ -144,14 +169,19 @@ func parseLanguages(v []byte) []string {
 	}
 }
 
-func parseDisposition(v []byte) (string, []Param) {
+// parseDisposition reads "kind; parameters" (RFC 2183 2). One without a kind is an
+// attachment, as one of a kind that is not known (RFC 2183 2.8).
+func parseDisposition(v []byte) (kind string, params []Param) {
 	s := newScanner(v)
-	s.skip()
-	kind := s.token()
-	if kind == "" {
-		return "", nil
+	if s.skip(); s.peek() == '"' {
+		kind = s.quoted()
+	} else {
+		kind = s.token()
 	}
-	return kind, s.params()
+	if params = s.params(); kind == "" && params != nil {
+		kind = "attachment"
+	}
+	return kind, params
 }
 
 // parseContentType reads "type/subtype; parameters" (RFC 2045 5.1).
@@ -171,28 +201,36 @@ func parseContentType(v []byte) (t, sub string, params []Param, ok bool) {
 }
 
 // joinContinuations joins the pieces of RFC 2231 3 parameters: name*0, name*1* ...
-// in their numerical order. A piece whose number is missing ends the value.
+// in their numerical order, in the place of the first. Pieces that do not make a
+// whole, one of each number from 0 on, stay as they are.
 func joinContinuations(in []Param) []Param {
-	var out []Param
-	groups := map[string][]piece{}
+	var groups map[string]*pieces
 	for _, p := range in {
-		base, n, encoded, ok := splitPiece(p.Name)
-		if !ok {
-			out = append(out, p)
-			continue
+		if base, n, encoded, ok := splitPiece(p.Name); ok {
+			if groups == nil {
+				groups = map[string]*pieces{}
+			}
+			key := strings.ToLower(base)
+			if groups[key] == nil {
+				groups[key] = &pieces{}
+			}
+			groups[key].list = append(groups[key].list, piece{n, encoded, p.Value})
 		}
-		key := strings.ToLower(base)
-		if groups[key] == nil {
-			out = append(out, Param{Name: "\x00" + base})
-		}
-		groups[key] = append(groups[key], piece{n, encoded, p.Value})
 	}
-	if len(groups) == 0 {
+	if groups == nil {
 		return in
 	}
-	for i, p := range out {
-		if base, ok := strings.CutPrefix(p.Name, "\x00"); ok {
-			out[i] = joinPieces(base, groups[strings.ToLower(base)])
+	for _, g := range groups {
+		g.order()
+	}
+	out := in[:0]
+	for _, p := range in {
+		base, _, _, ok := splitPiece(p.Name)
+		if g := groups[strings.ToLower(base)]; !ok || !g.whole {
+			out = append(out, p)
+		} else if !g.joined {
+			g.joined = true
+			out = append(out, joinPieces(base, g.list))
 		}
 	}
 	return out
@@ -204,34 +242,36 @@ type piece struct {
 	value   string
 }
 
-func joinPieces(base string, pieces []piece) Param {
-	byNumber := make(map[int]piece, len(pieces))
-	for _, p := range pieces {
-		if _, dup := byNumber[p.n]; !dup {
-			byNumber[p.n] = p
-		}
+// pieces are those of one parameter.
+type pieces struct {
+	list          []piece
+	whole, joined bool
+}
+
+// order puts the pieces in order, and finds whether they are numbered 0, 1 ...
+func (g *pieces) order() {
+	slices.SortStableFunc(g.list, func(a, b piece) int { return a.n - b.n })
+	g.whole = true
+	for i, p := range g.list {
+		g.whole = g.whole && p.n == i
 	}
-	anyEncoded := false
-	for _, p := range pieces {
-		anyEncoded = anyEncoded || p.encoded
+}
+
+func joinPieces(base string, pieces []piece) Param {
+	anyEncoded := slices.ContainsFunc(pieces, func(p piece) bool { return p.encoded })
+	if anyEncoded {
+		base += "*"
 	}
 	var b strings.Builder
-	for n := 0; ; n++ {
-		p, ok := byNumber[n]
-		if !ok {
-			break
-		}
+	for _, p := range pieces {
 		if anyEncoded && !p.encoded {
-			if n == 0 {
+			if p.n == 0 {
 				b.WriteString("''")
 			}
 			b.WriteString(percentEncode(p.value))
 		} else {
 			b.WriteString(p.value)
 		}
-	}
-	if anyEncoded {
-		base += "*"
 	}
 	return Param{base, b.String()}
 }

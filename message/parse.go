@@ -3,7 +3,6 @@ package message
 import (
 	"bytes"
 	"io"
-	"strings"
 )
 
 const (
@@ -25,20 +24,25 @@ func Parse(r io.ReaderAt, size int64) (*Message, error) {
 
 type parser struct {
 	lines  *lines
+	ended  int64    // line ends so far
 	bounds []string // of the multiparts that are open, outermost first
 	depth  int
 	parts  int
 	midway bool // the next piece continues a line
 	header []byte
+	full   bool // no more of this header is kept
 }
+
+// mark is a place in the message: its octets and its line ends before it.
+type mark struct{ off, lines int64 }
 
 // stop says what ended a part: the end of the message (level -1), or a boundary of
 // the open multipart at level.
 type stop struct {
 	level   int
 	closing bool
-	end     int64 // where the part's octets end: before the line end that belongs to the boundary
-	lineEnd int64 // where the boundary's line ends, without its line end
+	end     mark // of the part: before the line end that belongs to the boundary
+	lineEnd mark // of the boundary's line, before its line end
 }
 
 // entity reads a header and its body up to a boundary of an enclosing multipart.
@@ -46,97 +50,109 @@ type stop struct {
 func (p *parser) entity(isMessage bool, defType, defSubtype string) (*Part, stop) {
 	p.parts++
 	part := &Part{Start: p.lines.off, Type: defType, Subtype: defSubtype}
-	s, ended := p.readHeader(part)
+	s, ended := p.readHeader()
 	part.fields(p.header)
 	if isMessage {
 		part.Envelope = ParseEnvelope(p.header)
 	}
 	if ended { // a boundary, or the end, inside the header
-		part.Body, part.End = max(s.end, part.Start), max(s.end, part.Start)
-		part.emptyMultipart()
+		part.Body, part.End = max(s.end.off, part.Start), max(s.end.off, part.Start)
+		part.emptyInside()
 		return part, s
 	}
-	part.Body = p.lines.off
-	switch boundary := part.Param("boundary"); {
-	case p.depth >= maxDepth || p.parts >= maxParts:
-		s = p.leaf(part, part.Body)
-	case equalFold(part.Type, "multipart"):
-		s = p.multipart(part, boundary)
-	case equalFold(part.Type, "message") && (equalFold(part.Subtype, "rfc822") || equalFold(part.Subtype, "global")):
+	body := p.here()
+	part.Body = body.off
+	isMultipart, isInner := equalFold(part.Type, "multipart"), part.isMessage()
+	switch {
+	case (isMultipart || isInner) && (p.depth >= maxDepth-1 || p.parts >= maxParts):
+		part.Type, part.Subtype = "application", "octet-stream"
+		s = p.leaf(body)
+	case isMultipart:
+		s = p.multipart(part, part.Param("boundary"))
+	case isInner:
 		p.depth++
 		part.Inner, s = p.entity(true, "text", "plain")
-		part.Lines = part.Inner.Lines + part.Inner.headerLines
 		p.depth--
 	default:
-		s = p.leaf(part, part.Body)
+		s = p.leaf(body)
 	}
-	part.End = max(s.end, part.Body)
+	part.End = max(s.end.off, part.Body)
+	part.Lines = max(s.end.lines-body.lines, 0)
+	part.emptyInside()
 	return part, s
 }
 
+// here is the place behind what was read.
+func (p *parser) here() mark { return mark{p.lines.off, p.ended} }
+
+// next reads a line, or a piece of one. start says that a line begins with it, at
+// the place before its line end.
+func (p *parser) next() (ln line, at mark, start, ok bool) {
+	ln, ok = p.lines.read()
+	at = mark{ln.off + int64(len(ln.b)), p.ended}
+	start, p.midway = !p.midway, ok && !ln.ended
+	if ln.ended {
+		p.ended++
+	}
+	return ln, at, start, ok
+}
+
 // readHeader reads up to the blank line. ended says that the part ended before it.
-func (p *parser) readHeader(part *Part) (s stop, ended bool) {
-	p.header = p.header[:0]
-	lastEnd := p.lines.off
+func (p *parser) readHeader() (s stop, ended bool) {
+	p.header, p.full = p.header[:0], false
 	for {
-		ln, ok := p.lines.read()
+		end := p.here()
+		ln, at, start, ok := p.next()
 		if !ok {
-			return stop{level: -1, end: p.lines.off}, true
+			return stop{level: -1, end: p.here()}, true
 		}
-		start := !p.midway
-		p.midway = !ln.ended
 		if start {
-			if level, closing, found := p.boundary(ln); found {
-				return stop{level, closing, lastEnd, ln.off + int64(len(ln.b))}, true
+			if s, found := p.boundary(ln, at); found {
+				s.end = end
+				return s, true
+			}
+			if len(ln.b) == 0 && ln.ended {
+				return stop{}, false
 			}
 		}
-		if ln.ended {
-			part.headerLines++
-		}
-		if start && len(ln.b) == 0 && ln.ended {
-			return stop{}, false
-		}
-		lastEnd = ln.next
-		if len(p.header)+len(ln.b) < maxHeader {
-			p.header = append(p.header, ln.b...)
-			if ln.ended {
-				p.header = append(p.header, '\n')
-			}
-		}
+		p.keep(ln)
+	}
+}
+
+// keep adds a line to the header that is looked at. It ends at the first line that
+// is too much: what follows must not look as if it continued what stands before.
+func (p *parser) keep(ln line) {
+	if p.full = p.full || len(p.header)+len(ln.b) >= maxHeader; p.full {
+		return
+	}
+	p.header = append(p.header, ln.b...)
+	if ln.ended {
+		p.header = append(p.header, '\n')
 	}
 }
 
 // leaf goes through a body without structure. end is where it ends if a boundary
 // comes next.
-func (p *parser) leaf(part *Part, end int64) stop {
-	counted := int64(0)
+func (p *parser) leaf(end mark) stop {
 	for {
-		ln, ok := p.lines.read()
+		ln, at, start, ok := p.next()
 		if !ok {
-			part.Lines = counted
-			return stop{level: -1, end: p.lines.off}
+			return stop{level: -1, end: p.here()}
 		}
-		start := !p.midway
-		p.midway = !ln.ended
 		if start {
-			if level, closing, found := p.boundary(ln); found {
-				part.Lines = max(counted-1, 0)
-				return stop{level, closing, end, ln.off + int64(len(ln.b))}
+			if s, found := p.boundary(ln, at); found {
+				s.end = end
+				return s
 			}
 		}
-		end = ln.off + int64(len(ln.b)) // the line end may be the boundary's
-		if ln.ended {
-			counted++
-		}
+		end = at // the line end may be the boundary's
 	}
 }
 
 // multipart reads the parts of a multipart: preamble, parts, epilogue.
 func (p *parser) multipart(part *Part, boundary string) stop {
 	if boundary == "" || len(boundary) > 1000 {
-		s := p.leaf(part, part.Body)
-		part.emptyMultipart()
-		return s
+		return p.leaf(p.here())
 	}
 	level := len(p.bounds)
 	p.bounds = append(p.bounds, boundary)
@@ -145,9 +161,7 @@ func (p *parser) multipart(part *Part, boundary string) stop {
 	if equalFold(part.Subtype, "digest") { // RFC 2046 5.1.5
 		defType, defSubtype = "message", "rfc822"
 	}
-	preamble := &Part{}
-	s := p.leaf(preamble, part.Body)
-	part.Lines = preamble.Lines
+	s := p.leaf(p.here()) // the preamble
 	for s.level == level && !s.closing && p.parts < maxParts {
 		var child *Part
 		child, s = p.entity(false, defType, defSubtype)
@@ -156,72 +170,55 @@ func (p *parser) multipart(part *Part, boundary string) stop {
 	p.bounds = p.bounds[:level]
 	p.depth--
 	if s.level == level { // the epilogue
-		s = p.leaf(&Part{}, s.lineEnd)
+		s = p.leaf(s.lineEnd)
 	}
-	part.emptyMultipart()
 	return s
 }
 
-// emptyMultipart gives a multipart without parts one empty text part: a body
-// structure needs one (RFC 3501 9, body-type-mpart).
-func (part *Part) emptyMultipart() {
-	if equalFold(part.Type, "multipart") && part.Parts == nil {
-		at := max(part.End, part.Body)
-		part.Parts = []*Part{{Start: at, Body: at, End: at, Type: "text", Subtype: "plain"}}
+// emptyInside gives a multipart without parts, and a message/rfc822 that ended
+// before its message, one empty text part: a body structure needs one (RFC 3501 9,
+// body-type-mpart and body-type-msg).
+func (part *Part) emptyInside() {
+	at := max(part.End, part.Body)
+	empty := &Part{Start: at, Body: at, End: at, Type: "text", Subtype: "plain"}
+	empty.defaultCharset()
+	switch {
+	case equalFold(part.Type, "multipart") && part.Parts == nil:
+		part.Parts = []*Part{empty}
+	case part.isMessage() && part.Inner == nil:
+		empty.Envelope = &Envelope{}
+		part.Inner = empty
 	}
+}
+
+// isMessage reports whether the part has a message inside. A message/global has
+// none: RFC 3501 9 gives body-type-msg to message/rfc822 alone, and a client that
+// knows only that grammar could not read on.
+func (part *Part) isMessage() bool {
+	return equalFold(part.Type, "message") && equalFold(part.Subtype, "rfc822")
 }
 
 // boundary reports whether the line is a delimiter of an open multipart, and of
 // which: of several that fit, the one with the longest boundary, and then the
-// innermost.
-//
-//	delimiter := "--" boundary transport-padding (RFC 2046 5.1.1)
-func (p *parser) boundary(ln line) (level int, closing, found bool) {
+// innermost. What follows the boundary on its line does not matter: "it is
+// sufficient that the boundary appear in its entirety following the CRLF" (RFC 2046
+// 5.1.1). The line is then read to its end.
+func (p *parser) boundary(ln line, at mark) (s stop, found bool) {
 	if len(p.bounds) == 0 || len(ln.b) < 3 || ln.b[0] != '-' || ln.b[1] != '-' {
-		return 0, false, false
+		return stop{}, false
 	}
 	text := ln.b[2:]
 	longest := 0
 	for i := len(p.bounds) - 1; i >= 0; i-- {
 		b := p.bounds[i]
-		if len(b) <= longest || len(text) < len(b) || string(text[:len(b)]) != b {
-			continue
-		}
-		rest := text[len(b):]
-		isClosing := bytes.HasPrefix(rest, []byte("--"))
-		if isClosing || len(bytes.TrimRight(rest, " \t")) == 0 {
-			level, closing, found, longest = i, isClosing, true, len(b)
+		if len(b) > longest && len(text) >= len(b) && string(text[:len(b)]) == b {
+			s.level, s.closing = i, bytes.HasPrefix(text[len(b):], []byte("--"))
+			found, longest = true, len(b)
 		}
 	}
-	return level, closing, found
-}
-
-// fields takes the MIME fields from a header whose lines end in LF.
-func (part *Part) fields(header []byte) {
-	seenType := false
-	for f := range Fields(header) {
-		if len(f.Name) < 8 || !equalFold(string(f.Name[:8]), "content-") {
-			continue
-		}
-		switch strings.ToLower(string(f.Name[8:])) {
-		case "type":
-			if t, sub, params, ok := parseContentType(f.Value); ok && !seenType {
-				part.Type, part.Subtype, part.Params, seenType = t, sub, params, true
-			}
-		case "transfer-encoding":
-			part.Encoding = parseToken(f.Value)
-		case "id":
-			part.ID = Unfold(f.Value)
-		case "description":
-			part.Description = Unfold(f.Value)
-		case "md5":
-			part.MD5 = parseToken(f.Value)
-		case "disposition":
-			part.Disposition, part.DispParams = parseDisposition(f.Value)
-		case "language":
-			part.Language = parseLanguages(f.Value)
-		case "location":
-			part.Location = strings.Join(strings.Fields(Unfold(f.Value)), "")
-		}
+	for ok := true; found && ok && p.midway; {
+		_, at, _, ok = p.next()
 	}
+	s.lineEnd = at
+	return s, found
 }

@@ -24,14 +24,18 @@ func TestStructure(t *testing.T) {
 		{"no header", "\nhello", `(text/plain 0 "hello")`},
 		{"empty", "", `(text/plain 0 "")`},
 		{"multipart", "Content-Type: multipart/mixed; boundary=b\n\npre\n--b\n\none\n--b\nContent-Type: text/html\n\ntwo\n\n--b--\nepi\n",
-			`(multipart/mixed 0 "pre\n--b\n\none\n--b\nContent-Type: text/html\n\ntwo\n\n--b--\nepi\n"(text/plain 0 "one")(text/html 1 "two\n"))`},
+			`(multipart/mixed 11 "pre\n--b\n\none\n--b\nContent-Type: text/html\n\ntwo\n\n--b--\nepi\n"(text/plain 0 "one")(text/html 1 "two\n"))`},
 		{"nested", "Content-Type: message/rfc822\n\nSubject: in\n\nbody\n", `(message/rfc822 3 "Subject: in\n\nbody\n"(text/plain 1 "body\n"))`},
 		{"longest boundary wins", "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=ab\n\n--ab\n\nx\n--ab--\n--a--\n",
-			`(multipart/mixed 0 "--a\nContent-Type: multipart/mixed; boundary=ab\n\n--ab\n\nx\n--ab--\n--a--\n"(multipart/mixed 0 "--ab\n\nx\n--ab--"(text/plain 0 "x")))`},
+			`(multipart/mixed 8 "--a\nContent-Type: multipart/mixed; boundary=ab\n\n--ab\n\nx\n--ab--\n--a--\n"(multipart/mixed 3 "--ab\n\nx\n--ab--"(text/plain 0 "x")))`},
 		{"outer boundary ends the inner", "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--a\n\ny\n--a--\n",
-			`(multipart/mixed 0 "--a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--a\n\ny\n--a--\n"(multipart/mixed 0 "--b\n\nx"(text/plain 0 "x"))(text/plain 0 "y"))`},
+			`(multipart/mixed 10 "--a\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n--a\n\ny\n--a--\n"(multipart/mixed 2 "--b\n\nx"(text/plain 0 "x"))(text/plain 0 "y"))`},
+		{"text behind a boundary", "Content-Type: multipart/mixed; boundary=a\n\n--a\n\nx\n--ab\n\ny\n--a--c\nz\n",
+			`(multipart/mixed 8 "--a\n\nx\n--ab\n\ny\n--a--c\nz\n"(text/plain 0 "x")(text/plain 0 "y"))`},
+		{"message cut in its header", "Content-Type: multipart/digest; boundary=a\n\n--a\n--a--\n",
+			`(multipart/digest 2 "--a\n--a--\n"(message/rfc822 0 ""(text/plain 0 "")))`},
 		{"boundary in a header", "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: text/html\n--a--\n",
-			`(multipart/mixed 0 "--a\nContent-Type: text/html\n--a--\n"(text/html 0 ""))`},
+			`(multipart/mixed 3 "--a\nContent-Type: text/html\n--a--\n"(text/html 0 ""))`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, src := range []string{tc.in, strings.ReplaceAll(tc.in, "\n", "\r\n")} {
@@ -58,6 +62,52 @@ func TestStructure(t *testing.T) {
 	}
 }
 
+// TestLongHeader: the fields behind a line that is too long are left out; none is
+// spliced with another.
+func TestLongHeader(t *testing.T) {
+	src := "From: a@b\r\nSubject: " + strings.Repeat("x", maxHeader) + "\r\nTo: c@d\r\nContent-Type: text/html\r\n\r\nbody\r\n"
+	m, err := Parse(strings.NewReader(src), int64(len(src)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := m.Root.Envelope
+	if len(e.From) != 1 || e.To != nil || m.Root.Subtype != "plain" || e.Subject == nil || strings.Trim(*e.Subject, "x") != "" {
+		t.Errorf("from %v, to %v, type %s", e.From, e.To, m.Root.Subtype)
+	}
+	if got := src[m.Root.Body:m.Root.End]; got != "body\r\n" {
+		t.Errorf("body %q", got)
+	}
+}
+
+// TestLongDelimiter: what follows a boundary is no part of the next header, however
+// long it is.
+func TestLongDelimiter(t *testing.T) {
+	src := "Content-Type: multipart/mixed; boundary=a\n\n--a" + strings.Repeat(" ", 3*blockSize) + "Subject: x\nContent-Type: text/html\n\nx\n--a--\n"
+	m, err := Parse(strings.NewReader(src), int64(len(src)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := m.Root.Parts[0]; len(m.Root.Parts) != 1 || p.Subtype != "html" || src[p.Start:p.End] != "Content-Type: text/html\n\nx" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestDepth: parts beyond the bound are one opaque part.
+func TestDepth(t *testing.T) {
+	src := strings.Repeat("Content-Type: message/rfc822\n\n", 3*maxDepth)
+	m, err := Parse(strings.NewReader(src), int64(len(src)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	depth, p := 1, m.Root
+	for ; p.Inner != nil; p = p.Inner {
+		depth++
+	}
+	if depth != maxDepth || p.Type != "application" || p.Subtype != "octet-stream" {
+		t.Errorf("%d levels, the last %s/%s", depth, p.Type, p.Subtype)
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	for in, want := range map[string]string{
 		`a@b.c`:                       `[{   a b.c false}]`,
@@ -67,11 +117,19 @@ func TestAddresses(t *testing.T) {
 		`G: a@b, <c@d>;, e@f`:         `[{  G  true} {  a b false} {  c d false} {    true} {  e f false}]`,
 		`<@r1,@r2:a@b>`:               `[{ @r1,@r2 a b false}]`,
 		`"a b"@c`:                     `[{  a b c false}]`,
-		`just a name`:                 `[{  just a name  false}]`,
+		`just a name`:                 `[{just a name  MISSING_MAILBOX MISSING_DOMAIN false}]`,
+		`joe`:                         `[{  joe MISSING_DOMAIN false}]`,
+		`joe (Joe D)`:                 `[{Joe D  joe MISSING_DOMAIN false}]`,
+		`<a@b> x, c@d e`:              `[{  a b false} {  c d false}]`,
+		`a@b@c, d@e f@g`:              `[{  a b false} {  d e false} {  f g false}]`,
+		`a@b; "c" <d@e>`:              `[{  a b false} {c  d e false}]`,
+		`a@[b`:                        `[{  a MISSING_DOMAIN false}]`,
+		`"a\"b" <c@d> (x\)y)`:         `[{a"b  c d false}]`,
+		`c@d (x\)y)`:                  `[{x)y  c d false}]`,
 		`=?utf-8?q?J=C3=B6rg?= <j@x>`: `[{=?utf-8?q?J=C3=B6rg?=  j x false}]`,
 		`a . b @ c . d`:               `[{  a.b c.d false}]`,
 		`a@[127.0.0.1]`:               `[{  a [127.0.0.1] false}]`,
-		`"unclosed <a@b>`:             `[{  unclosed <a@b>  false}]`,
+		`"unclosed <a@b>`:             `[{unclosed  a b false}]`,
 		`<a@b`:                        `[{  a b false}]`,
 		`,,a@b,,`:                     `[{  a b false}]`,
 		``:                            `[]`,

@@ -13,7 +13,6 @@ type Part struct {
 	// is [Body,End). Octets from the start of the message.
 	Start, Body, End int64
 	Lines            int64 // line ends in the body
-	headerLines      int64
 
 	Type, Subtype string  // as spelled; "text" "plain" if there is none that can be read
 	Params        []Param // of Content-Type

@@ -42,26 +42,38 @@ func (s *scanner) skip() {
 	}
 }
 
-// comment reads a comment, nested ones included, and returns its text.
+// comment reads a comment, nested ones included, and returns its text without
+// escapes.
 func (s *scanner) comment() string {
 	s.pos++
-	start, depth := s.pos, 1
+	start, depth, escapes := s.pos, 1, false
 	for ; s.more(); s.pos++ {
 		switch s.b[s.pos] {
 		case '\\':
 			s.pos++
+			escapes = true
 		case '(':
 			depth++
 		case ')':
-			if depth--; depth == 0 {
-				text := string(s.b[start:s.pos])
-				s.pos++
-				return text
-			}
+			depth--
+		}
+		if depth == 0 {
+			break
 		}
 	}
-	s.pos = len(s.b)
-	return string(s.b[start:])
+	text := s.b[start:min(s.pos, len(s.b))]
+	s.pos = min(s.pos+1, len(s.b))
+	if !escapes {
+		return string(text)
+	}
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\\' && i+1 < len(text) {
+			i++
+		}
+		out = append(out, text[i])
+	}
+	return string(out)
 }
 
 // token reads a token of RFC 2045: everything but blanks and tspecials.
@@ -80,21 +92,26 @@ func isTspecial(c byte) bool {
 // quoted reads a quoted string and returns it without quotes and escapes, and
 // without line ends.
 func (s *scanner) quoted() string {
+	b, _ := s.appendQuoted(nil)
+	return string(b)
+}
+
+// appendQuoted appends what quoted returns, and reports whether the string is closed.
+func (s *scanner) appendQuoted(dst []byte) ([]byte, bool) {
 	s.pos++
-	var b strings.Builder
 	for ; s.more(); s.pos++ {
 		switch c := s.b[s.pos]; {
 		case c == '"':
 			s.pos++
-			return b.String()
+			return dst, true
 		case c == '\\' && s.pos+1 < len(s.b):
 			s.pos++
-			b.WriteByte(s.b[s.pos])
+			dst = append(dst, s.b[s.pos])
 		case c != '\r' && c != '\n':
-			b.WriteByte(c)
+			dst = append(dst, c)
 		}
 	}
-	return b.String()
+	return dst, false
 }
 
 // params reads "; name=value" to the end. A value that is no token goes up to the
