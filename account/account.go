@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
 	"sync"
 	"time"
 
@@ -204,8 +203,10 @@ func (a *shared) readTree() (*Tree, error) {
 		return nil, err
 	}
 	var subscribed []mail.Name
+	known := make(map[mail.Name]bool)
 	for _, line := range lines {
-		if n, ok := a.subscribedName(line); ok && !slices.Contains(subscribed, n) {
+		if n, ok := a.subscribedName(line); ok && !known[n] {
+			known[n] = true
 			subscribed = append(subscribed, n)
 		}
 	}

@@ -60,6 +60,7 @@ func TestMatch(t *testing.T) {
 		{"a%", "a", true}, {"a*c", "a/b/c", true}, {"a%c", "a/c", false}, {"inbox", "INBOX", true},
 		{"in%", "INBOX", true}, {"sent", "Sent", false}, {"", "", true}, {"", "a", false},
 		{"*b*", "abc", true}, {"%/b", "a/b", true}, {"a", "ab", false},
+		{"inbox/%", "INBOX/x", true}, {"inbox/x", "INBOX/X", false}, {"inbox*", "INBOXES", false},
 	}
 	for _, test := range tests {
 		if Match(test.pattern, test.name, '/') != test.want {

@@ -60,10 +60,12 @@ func (s Style) Parse(wire string) (mail.Name, error) {
 
 // Match reports whether a LIST pattern matches a name, both as the client
 // writes them: "*" is any text, "%" any text without the delimiter (RFC 3501
-// 6.3.8). INBOX matches in any case. It takes time len(pattern)*len(name).
+// 6.3.8). INBOX matches in any case, also as the first part of a name, as in
+// Parse. It takes time len(pattern)*len(name).
 func Match(pattern, name string, delimiter byte) bool {
-	if mail.Name(name).IsInbox() {
-		pattern, name = strings.ToUpper(pattern), strings.ToUpper(name)
+	inbox := 0 // so many bytes of name match in any case
+	if first, _, _ := strings.Cut(name, string(rune(delimiter))); mail.Name(first).IsInbox() {
+		inbox = len(first)
 	}
 	// at[j]: the pattern so far matches name[:j].
 	at := make([]bool, len(name)+1)
@@ -77,9 +79,17 @@ func Match(pattern, name string, delimiter byte) bool {
 			continue
 		}
 		for j := len(name); j > 0; j-- {
-			at[j] = at[j-1] && name[j-1] == c
+			n := name[j-1]
+			at[j] = at[j-1] && (n == c || j <= inbox && upper(n) == upper(c))
 		}
 		at[0] = false
 	}
 	return at[len(name)]
+}
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		c -= 'a' - 'A'
+	}
+	return c
 }

@@ -69,8 +69,12 @@ func newTree(dirs map[mail.Name]string, subscribed []mail.Name, uses map[mail.Na
 		n := &t.nodes[i]
 		t.byName[n.Name] = i
 		n.HasChildren = parents[n.Name]
-		n.Subscribed = slices.Contains(subscribed, n.Name)
 		n.SpecialUse = uses[n.Name]
+	}
+	for _, name := range subscribed {
+		if i, ok := t.byName[name]; ok {
+			t.nodes[i].Subscribed = true
+		}
 	}
 	t.guessUses()
 	return t

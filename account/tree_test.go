@@ -65,6 +65,7 @@ func FuzzMatch(f *testing.F) {
 	f.Add("a*b%c", "a/b/c")
 	f.Add("%", "INBOX")
 	f.Add("*/%", "x/y/z")
+	f.Add("inb*/X", "INBOX/x")
 	f.Fuzz(func(t *testing.T, pattern, name string) {
 		if len(pattern) > 12 || len(name) > 12 {
 			return
@@ -77,8 +78,10 @@ func FuzzMatch(f *testing.F) {
 
 // matchSlowly is the definition, read aloud.
 func matchSlowly(pattern, name string) bool {
-	if mail.Name(name).IsInbox() {
-		pattern, name = strings.ToUpper(pattern), strings.ToUpper(name)
+	first, _, _ := strings.Cut(name, "/")
+	same := func(p string, n string) bool {
+		inFirst := len(n) > len(name)-len(first)
+		return p[0] == n[0] || inFirst && mail.Name(first).IsInbox() && strings.EqualFold(p[:1], n[:1])
 	}
 	var match func(p, n string) bool
 	match = func(p, n string) bool {
@@ -86,7 +89,7 @@ func matchSlowly(pattern, name string) bool {
 			return n == ""
 		}
 		if p[0] != '*' && p[0] != '%' {
-			return n != "" && n[0] == p[0] && match(p[1:], n[1:])
+			return n != "" && same(p, n) && match(p[1:], n[1:])
 		}
 		for i := 0; ; i++ {
 			if match(p[1:], n[i:]) {
