@@ -21,11 +21,13 @@ type house struct {
 	t  *testing.T
 	h  *account.House
 	fs *memfs.FS
+
+	root string // of the account
 }
 
 func newHouse(t *testing.T) *house {
 	fs := memfs.New(memfs.Options{})
-	return &house{t: t, fs: fs, h: account.NewHouse(account.HouseConfig{FS: fs, Unique: maildir.NewUnique("h", 1, time.Now), Fsync: true})}
+	return &house{t: t, fs: fs, root: "/m", h: account.NewHouse(account.HouseConfig{FS: fs, Unique: maildir.NewUnique("h", 1, time.Now), Fsync: true})}
 }
 
 // client is the other end of a session.
@@ -34,12 +36,13 @@ type client struct {
 	conn io.ReadWriteCloser
 	r    *bufio.Reader
 	done chan error
+	sent string // the last command, for messages
 }
 
 // login starts a session and reads its first answer.
 func (h *house) login(style account.Style, change func(*Config)) *client {
 	h.t.Helper()
-	a, err := h.h.Open(context.Background(), account.Config{Root: "/m", Style: style})
+	a, err := h.h.Open(context.Background(), account.Config{Root: h.root, Style: style})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -67,7 +70,7 @@ func (c *client) until(prefix string) []string {
 	for {
 		line, err := c.r.ReadString('\n')
 		if err != nil {
-			c.t.Fatalf("waiting for %q: %v after %q", prefix, err, lines)
+			c.t.Fatalf("waiting for %q: %v after %q to %.80q", prefix, err, lines, c.sent)
 		}
 		line = strings.TrimSuffix(line, "\r\n")
 		lines = append(lines, line)
@@ -80,6 +83,7 @@ func (c *client) until(prefix string) []string {
 // do sends a command and returns all lines of the answer, the tagged one last.
 func (c *client) do(command string) []string {
 	c.t.Helper()
+	c.sent = command
 	c.send("t " + command + "\r\n")
 	return c.until("t ")
 }
