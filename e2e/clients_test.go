@@ -37,7 +37,7 @@ func tryClient(t *testing.T, dir, name string, args ...string) (string, error) {
 	if err != nil {
 		t.Fatalf("%v; scripts/setup.sh installs the clients", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, path, args...)
 	c.Dir = dir

@@ -117,16 +117,14 @@ func TestNeomutt(t *testing.T) {
 			url := fmt.Sprintf("%s://%s@localhost:%s/", scheme, a.user, d.port)
 			rc := []string{"set folder=" + url, "set spoolfile=" + url + "INBOX", "set imap_pass=" + password,
 				"set ssl_starttls=" + yes(d.name == "starttls"), "set ssl_force_tls=" + yes(d.name == "starttls" || d.name == "tls"),
-				"set certificate_file=" + filepath.Join(s.dir, "ca.pem"), "set ssl_use_system_certs=no", "set sort=mailbox-order",
+				"set certificate_file=" + filepath.Join(s.dir, "ca.pem"), "set sort=mailbox-order",
 				"set delete=yes", "set quit=yes", "set confirmappend=no", "set delete_untag=yes", "set wait_key=no", "set trash=''", "unset mark_old", "set copy=no"}
 			if d.name == "tunnel" {
 				rc = append(rc, fmt.Sprintf("set tunnel=%q", a.imapd()))
 			}
 			rc = append(rc, `push "<first-entry><flag-message><jump>2<enter><copy-message>=Kept<enter><jump>3<enter><delete-message><sync-mailbox><quit>"`)
 			write(t, filepath.Join(dir, "rc"), strings.Join(rc, "\n")+"\n", 0o600)
-			out := client(t, dir, "tmux", "-L", filepath.Base(dir)+d.name+a.user, "-f", "/dev/null", "new-session", "-d", "-s", "m", "-x", "100", "-y", "30", "neomutt -n -F rc 2>err; tmux wait-for -S done")
-			_ = out
-			client(t, dir, "tmux", "-L", filepath.Base(dir)+d.name+a.user, "wait-for", "done")
+			inTmux(t, dir, "neomutt -n -F rc")
 			if n := flagged(t, a.maildir, 'F'); n != 1 {
 				t.Errorf("%d messages are flagged; want 1", n)
 			}
@@ -137,5 +135,18 @@ func TestNeomutt(t *testing.T) {
 				t.Errorf("%d messages were copied; want 1", n)
 			}
 		})
+	}
+}
+
+// inTmux runs a command that needs a terminal, until it ends.
+func inTmux(t *testing.T, dir, command string) {
+	t.Helper()
+	socket := filepath.Join(dir, "tmux")
+	t.Cleanup(func() { tryClient(t, dir, "tmux", "-S", socket, "kill-server") })
+	client(t, dir, "tmux", "-S", socket, "-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30",
+		command+"; tmux -S "+socket+" wait-for -S done")
+	if out, err := tryClient(t, dir, "timeout", "60", "tmux", "-S", socket, "wait-for", "done"); err != nil {
+		screen, _ := tryClient(t, dir, "tmux", "-S", socket, "capture-pane", "-p")
+		t.Fatalf("%s does not end: %v %s; its screen:\n%s", command, err, out, screen)
 	}
 }
