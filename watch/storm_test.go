@@ -66,15 +66,20 @@ func TestStorm(t *testing.T) {
 		t.Errorf("%d names came from nowhere, %d were told so", arrivals, came)
 	}
 	for i := range known {
-		var there []string
-		entries, err := os.ReadDir(dirs[i])
-		must(t, err)
-		for _, e := range entries {
-			there = append(there, e.Name())
-		}
-		if got := slices.Sorted(maps.Keys(known[i])); !slices.Equal(got, there) {
-			t.Errorf("directory %d: %d names known, %d there", i, len(got), len(there))
-		}
+		compare(t, dirs[i], slices.Sorted(maps.Keys(known[i])))
+	}
+}
+
+func compare(t *testing.T, dir string, known []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	var there []string
+	for _, e := range entries {
+		there = append(there, e.Name())
+	}
+	if !slices.Equal(known, there) {
+		t.Errorf("%s: %d names known, %d there", dir, len(known), len(there))
 	}
 }
 
