@@ -41,7 +41,7 @@ func Settings() []Setting {
 
 		{"IMAP_NAMESPACE", "plain", "courier", "plain or courier", "how folders are named: Sent with /, or INBOX.Sent with .", namespace},
 		{"FOLDER_ENCODING", "auto", "", "auto, utf8 or utf7", "how folder names are written on disk; auto looks at each account", choice(func(c *Config) *string { return &c.Encoding }, "auto", "utf8", "utf7")},
-		{"IMAP_CAPABILITY", "*", "", "words", "capabilities to announce, of those that are built in; * is all", words(func(c *Config) *[]string { return &c.OnlyWords }, "*")},
+		{"IMAP_CAPABILITY", "*", "", "words", "which of the words that Courier knew to announce; words it never knew stay; * is all", words(func(c *Config) *[]string { return &c.OnlyWords }, "*")},
 		{"IMAP_HIDE", "", "", "words", "capabilities not to announce", words(func(c *Config) *[]string { return &c.HideWords }, "")},
 		{"IMAP_MAILBOX_SANITY_CHECK", "1", "", "0 or 1", "serve a Maildir only if it belongs to the uid of the process", flag(func(c *Config) *bool { return &c.CheckOwner })},
 		{"IMAP_UMASK", "077", "022", "octal", "permissions that new files and folders do not get", octal(func(c *Config) *uint32 { return (*uint32)(&c.Umask) })},

@@ -63,6 +63,7 @@ start() {
   local pid i
   if pid=$(running); then say "already runs, pid $pid"; return 0; fi
   [ "$(id -u)" = 0 ] || die "run this as root"
+  ! greets 14351 || die "another server listens on 14351 already"
   umask 022
   mkdir -p "$RUN" "$ETC" "$LOG" "$DATA"
   (cd "$TOP" && CGO_ENABLED=0 go build -o "$RUN/postrider" ./cmd/postrider) || die "it does not build"

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"postrider/account"
@@ -105,18 +106,21 @@ func sessionConfig(c *config.Config, logger *slog.Logger) session.Config {
 	}
 }
 
+// courierWords are the words that IMAP_CAPABILITY decides on: those that Courier
+// knew, so that a setting from its time hides what it left out and nothing that
+// came later, such as MOVE. A word that is not built in yet stands here too.
+func courierWords() []string {
+	return []string{"UIDPLUS", "CHILDREN", "NAMESPACE", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES", "SORT", "QUOTA", "IDLE"}
+}
+
 // hidden is the capabilities that are built in and not to be announced.
 func hidden(c *config.Config) []string {
-	words := append([]string(nil), c.HideWords...)
+	words := slices.Clone(c.HideWords)
 	if c.OnlyWords == nil {
 		return words
 	}
-	only := make(map[string]bool)
-	for _, w := range c.OnlyWords {
-		only[w] = true
-	}
-	for _, w := range session.Capabilities(nil) {
-		if !only[w] && w != "IMAP4REV1" && w != "IMAP4rev1" {
+	for _, w := range courierWords() {
+		if !slices.Contains(c.OnlyWords, w) {
 			words = append(words, w)
 		}
 	}

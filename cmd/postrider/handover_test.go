@@ -1,0 +1,38 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"postrider/config"
+	"postrider/session"
+)
+
+// TestHidden: a setting of Courier's hides the words that Courier could have
+// announced and none that it never knew; IMAP_HIDE hides any.
+func TestHidden(t *testing.T) {
+	for _, c := range []struct {
+		settings    []string
+		gone, there []string
+	}{
+		{nil, nil, []string{"SORT", "IDLE", "MOVE", "UIDPLUS"}},
+		{[]string{"IMAP_CAPABILITY=IMAP4rev1 UIDPLUS idle"}, []string{"SORT", "NAMESPACE", "THREAD=REFERENCES"}, []string{"UIDPLUS", "IDLE", "MOVE", "LITERAL+", "UNSELECT", "SPECIAL-USE", "IMAP4rev1"}},
+		{[]string{"IMAP_HIDE=MOVE"}, []string{"MOVE"}, []string{"SORT"}},
+	} {
+		loaded, err := config.Load(config.Options{Environment: c.settings})
+		if err != nil {
+			t.Fatal(err)
+		}
+		words := session.Capabilities(hidden(&loaded.Config))
+		for _, w := range c.gone {
+			if slices.Contains(words, w) {
+				t.Errorf("%q announces %s", c.settings, w)
+			}
+		}
+		for _, w := range c.there {
+			if !slices.Contains(words, w) {
+				t.Errorf("%q does not announce %s", c.settings, w)
+			}
+		}
+	}
+}
