@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,8 @@ type house struct {
 	h  *account.House
 	fs *memfs.FS
 
-	root string // of the account
+	root string                 // of the account
+	pair func() (a, b net.Conn) // nil: wiretest.Pair
 }
 
 func newHouse(t *testing.T) *house {
@@ -46,7 +48,11 @@ func (h *house) login(style account.Style, change func(*Config)) *client {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	here, there := wiretest.Pair()
+	pair := wiretest.Pair
+	if h.pair != nil {
+		pair = h.pair
+	}
+	here, there := pair()
 	c := &client{t: h.t, conn: here, r: bufio.NewReader(here), done: make(chan error, 1)}
 	cfg := Config{Account: a, Conn: wire.NewConn(there, new(wire.Buffers)), FirstTag: "t0"}
 	if change != nil {
