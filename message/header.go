@@ -128,12 +128,16 @@ func Values(header []byte, name string) iter.Seq[string] {
 	}
 }
 
-// Value is the unfolded value of the first field with a name, "" if there is none.
+// Value is the unfolded value of the last field with a name, as in the envelope; ""
+// if there is none.
 func Value(header []byte, name string) string {
-	for v := range Values(header, name) {
-		return v
+	var last []byte
+	for f := range Fields(header) {
+		if equalName(f.Name, name) {
+			last = f.Value
+		}
 	}
-	return ""
+	return Unfold(last)
 }
 
 // parseToken is the first word of a value, comments left out.
