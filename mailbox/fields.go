@@ -11,3 +11,9 @@ const (
 	FieldHeaders       = uint8(index.FieldHeaders)
 	FieldPreview       = uint8(index.FieldPreview)
 )
+
+// CacheEntry is a field with its bytes, for PutCached.
+type CacheEntry struct {
+	Field uint8
+	Bytes []byte
+}

@@ -153,7 +153,12 @@ func (m *Mailbox) Cached(uid mail.UID, f uint8, dst []byte) ([]byte, bool) {
 	return m.cache.Load().Get(uid, index.Field(f), dst)
 }
 
-// PutCached keeps bytes for Cached. It is best effort.
-func (m *Mailbox) PutCached(uid mail.UID, f uint8, b []byte) {
-	m.cache.Load().Put(uid, index.Entry{Field: index.Field(f), Bytes: b})
+// PutCached keeps bytes for Cached. It is best effort. All fields of a message at
+// once are one write.
+func (m *Mailbox) PutCached(uid mail.UID, fields ...CacheEntry) {
+	entries := make([]index.Entry, len(fields))
+	for i, f := range fields {
+		entries[i] = index.Entry{Field: index.Field(f.Field), Bytes: f.Bytes}
+	}
+	m.cache.Load().Put(uid, entries...)
 }
