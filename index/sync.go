@@ -73,9 +73,12 @@ func (s *syncer) position() int64 {
 	return s.durable
 }
 
+// wait returns once the file is durable up to a position. One beyond the end was
+// given by an earlier file: it means all of this one.
 func (s *syncer) wait(upTo int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	upTo = min(upTo, s.written)
 	for epoch := s.epoch; s.epoch == epoch && s.durable < upTo; {
 		if s.failed != nil {
 			return s.failed
