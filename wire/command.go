@@ -117,17 +117,22 @@ func (c *Command) skipLiteral() error {
 type literalReader struct {
 	c    *Conn
 	left int64
+	err  error // of the connection: it is not asked again, which may wait again
 }
 
 func (l *literalReader) Read(p []byte) (int, error) {
 	if l.left == 0 {
 		return 0, io.EOF
 	}
+	if l.err != nil {
+		return 0, l.err
+	}
 	b, err := l.c.Fill()
 	if err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
+		l.err = err
 		return 0, err
 	}
 	n := copy(p, b[:min(int64(len(b)), l.left)])
