@@ -25,6 +25,7 @@ type house struct {
 
 	root string                 // of the account
 	pair func() (a, b net.Conn) // nil: wiretest.Pair
+	ctx  context.Context        // nil: for ever
 }
 
 func newHouse(t *testing.T) *house {
@@ -39,6 +40,8 @@ type client struct {
 	r    *bufio.Reader
 	done chan error
 	sent string // the last command, for messages
+
+	greeting []string
 }
 
 // login starts a session and reads its first answer.
@@ -59,13 +62,17 @@ func (h *house) login(style account.Style, change func(*Config)) *client {
 		change(&cfg)
 	}
 	h.t.Cleanup(func() { here.Close() })
+	ctx := h.ctx
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	go func() {
-		_, err := Run(context.Background(), cfg)
+		_, err := Run(ctx, cfg)
 		a.Close()
 		cfg.Conn.Close()
 		c.done <- err
 	}()
-	c.until("t0 OK [CAPABILITY ")
+	c.greeting = c.until(map[bool]string{true: "t0 OK [CAPABILITY ", false: "* PREAUTH [CAPABILITY "}[cfg.FirstTag != ""])
 	return c
 }
 
