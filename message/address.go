@@ -199,7 +199,7 @@ func (p *addressParser) angle(name string) {
 	}
 	if p.peek() == '@' {
 		start := p.pos
-		for p.more() && p.peek() != ':' && p.peek() != '>' {
+		for p.more() && p.peek() != ':' && p.peek() != '>' && p.peek() != '<' {
 			p.pos++
 		}
 		if p.peek() == ':' {

@@ -11,16 +11,9 @@ func BaseSubject(s string) (base string, isReply bool) {
 		for hasSuffixFold(s, "(fwd)") { // step 2
 			s, isReply = strings.TrimRight(s[:len(s)-len("(fwd)")], " "), true
 		}
-		for { // steps 3 to 5
-			s = strings.TrimLeft(s, " ")
-			if t, ok := cutLeader(s); ok {
-				s, isReply = t, true
-			} else if t, ok := cutBlob(s); ok && t != "" {
-				s = t
-			} else {
-				break
-			}
-		}
+		var reply bool
+		s, reply = cutLeaders(s)
+		isReply = isReply || reply
 		n := len(s) - 1 // step 6
 		if n < len("[fwd:") || !equalFold(s[:len("[fwd:")], "[fwd:") || s[n] != ']' {
 			return s, isReply
@@ -33,24 +26,38 @@ func hasSuffixFold(s, suffix string) bool {
 	return len(s) >= len(suffix) && equalFold(s[len(s)-len(suffix):], suffix)
 }
 
-// cutLeader takes away a subj-leader that is not a blank.
+// cutLeaders takes away all leaders, and the blobs behind them as long as something
+// is left (steps 3 to 5). It goes over the subject once.
 //
 //	subj-leader  = (*subj-blob subj-refwd) / WSP
-//	subj-refwd   = ("re" / ("fw" ["d"])) *WSP [subj-blob] ":"
-func cutLeader(s string) (string, bool) {
-	t := s
+func cutLeaders(s string) (rest string, isReply bool) {
 	for {
-		u, ok := cutBlob(t)
-		if !ok {
-			break
+		s = strings.TrimLeft(s, " ")
+		last, t := s, s // behind all blobs but the last, and behind all
+		for u, ok := cutBlob(t); ok; u, ok = cutBlob(t) {
+			last, t = t, u
 		}
-		t = u
+		u, ok := cutRefwd(t)
+		switch {
+		case ok:
+			s, isReply = u, true
+		case t == "":
+			return last, isReply
+		default:
+			return t, isReply
+		}
 	}
+}
+
+// cutRefwd takes away subj-refwd.
+//
+//	subj-refwd   = ("re" / ("fw" ["d"])) *WSP [subj-blob] ":"
+func cutRefwd(s string) (string, bool) {
 	for _, w := range []string{"re", "fwd", "fw"} {
-		if len(t) < len(w) || !equalFold(t[:len(w)], w) {
+		if len(s) < len(w) || !equalFold(s[:len(w)], w) {
 			continue
 		}
-		u := strings.TrimLeft(t[len(w):], " ")
+		u := strings.TrimLeft(s[len(w):], " ")
 		if v, ok := cutBlob(u); ok {
 			u = v
 		}

@@ -46,7 +46,7 @@ type wordRun struct {
 	open    bool
 	charset string
 	data    []byte
-	raw     string
+	raw     []byte
 }
 
 func (r *wordRun) add(out *strings.Builder, charset string, data []byte, raw string) {
@@ -55,7 +55,7 @@ func (r *wordRun) add(out *strings.Builder, charset string, data []byte, raw str
 	}
 	r.open, r.charset = true, charset
 	r.data = append(r.data, data...)
-	r.raw += raw
+	r.raw = append(r.raw, raw...)
 }
 
 func (r *wordRun) flush(out *strings.Builder) {
@@ -65,15 +65,20 @@ func (r *wordRun) flush(out *strings.Builder) {
 	if text, err := DecodeCharset(r.charset, r.data); err == nil {
 		out.WriteString(text)
 	} else {
-		out.WriteString(validText(r.raw))
+		out.WriteString(validText(string(r.raw)))
 	}
 	*r = wordRun{}
 }
+
+// maxWord bounds an encoded word. RFC 2047 2 allows 75 characters; mail has whole
+// subjects in one.
+const maxWord = 8 << 10
 
 // encodedWord reads the encoded word that s begins with.
 //
 //	encoded-word = "=?" charset ["*" language] "?" encoding "?" encoded-text "?="
 func encodedWord(s string) (charset string, data []byte, n int, ok bool) {
+	s = s[:min(len(s), maxWord)]
 	a := strings.IndexByte(s[2:], '?')
 	if a < 1 || 2+a+3 > len(s) || s[2+a+2] != '?' {
 		return "", nil, 0, false
