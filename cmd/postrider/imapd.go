@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -93,6 +94,7 @@ func byeFatal(err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		reason = errno.Error()
+		reason = strings.ToUpper(reason[:1]) + reason[1:] // as the C library has it
 	}
 	fmt.Printf("* BYE [ALERT] Fatal error: %s: %s\r\n", reason, reason)
 	return errTold
