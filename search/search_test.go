@@ -243,27 +243,3 @@ func TestThread(t *testing.T) {
 		})
 	}
 }
-
-// A thread as deep as the mailbox is long, in every order, costs no more than its
-// length, nearly.
-func BenchmarkThreadDeep(b *testing.B) {
-	const n = 100000
-	msgs := make([]string, n)
-	hits := make([]int, n)
-	for i := range msgs {
-		msgs[i] = msg(1, fmt.Sprintf("Message-ID: <%d@x>\r\nReferences: <%d@x>", i, i-1))
-		hits[i] = i
-	}
-	for _, name := range []string{"forward", "backward"} {
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				if _, err := Thread(b.Context(), mail.References, &box{msgs: msgs}, hits, options); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		for i := range n / 2 {
-			msgs[i], msgs[n-1-i] = msgs[n-1-i], msgs[i]
-		}
-	}
-}
