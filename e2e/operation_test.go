@@ -136,9 +136,8 @@ func TestLimits(t *testing.T) {
 	for _, c := range []struct{ name, setting string }{{"in all", "MAXDAEMONS=2"}, {"per address", "MAXPERIP=2"}} {
 		t.Run(c.name, func(t *testing.T) {
 			s := startServer(t, c.setting)
-			a, b := dial(t, s.port), dial(t, s.port)
-			a.line()
-			b.line()
+			a := admitted(t, s.port)
+			admitted(t, s.port)
 			third := dial(t, s.port)
 			if line := third.line(); !strings.HasPrefix(line, "* BYE [LIMIT] ") {
 				t.Errorf("one too many got %q", line)
@@ -149,23 +148,26 @@ func TestLimits(t *testing.T) {
 			a.ok("LOGOUT")
 			for a.line() != "" {
 			}
-			if line := retry(t, s.port); !strings.HasPrefix(line, "* OK ") {
-				t.Errorf("after one went, the next got %q", line)
-			}
+			admitted(t, s.port)
 		})
 	}
 }
 
-// retry connects until a connection is not refused, as the server may see the
-// end of the old one a moment later.
-func retry(t *testing.T, port string) (line string) {
-	for range 100 {
-		if line = dial(t, port).line(); strings.HasPrefix(line, "* OK ") {
-			return line
+// admitted connects until a connection is greeted: the server may see the end of
+// an older one a moment later than its client.
+func admitted(t *testing.T, port string) *talk {
+	t.Helper()
+	line := ""
+	for range 500 {
+		k := dial(t, port)
+		if line = k.line(); strings.HasPrefix(line, "* OK ") {
+			return k
 		}
+		k.c.Close()
 		time.Sleep(10 * time.Millisecond)
 	}
-	return line
+	t.Fatalf("no connection is greeted, the last got %q", line)
+	return nil
 }
 
 // TestLoginTimeout: who does not log in is sent away.
