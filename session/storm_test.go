@@ -7,8 +7,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"postrider/account"
+	"postrider/maildir"
 )
 
 // follower is a client that keeps the numbers as RFC 3501 2.3.1.2 has it: it knows
@@ -90,11 +92,29 @@ func (f *follower) act(r *rand.Rand) {
 }
 
 // Three sessions and an MTA change one mailbox at random; each client's numbers stay
-// right, and in the end all see the same.
+// right, and in the end all see the same. In one process, and in three.
 func TestStorm(t *testing.T) {
-	h := newHouse(t)
+	t.Run("one house", func(t *testing.T) {
+		h := newHouse(t)
+		storm(t, h, h, h)
+	})
+	t.Run("three houses", func(t *testing.T) {
+		h := newHouse(t)
+		storm(t, h, h.neighbour(2), h.neighbour(3))
+	})
+}
+
+// neighbour is another process on the same files.
+func (h *house) neighbour(n int) *house {
+	other := *h
+	other.h = account.NewHouse(account.HouseConfig{FS: h.fs, Unique: maildir.NewUnique("h", n, time.Now), Fsync: true})
+	return &other
+}
+
+func storm(t *testing.T, houses ...*house) {
+	h := houses[0]
 	var all []*follower
-	for range 3 {
+	for _, h := range houses {
 		all = append(all, &follower{client: h.login(account.PlainStyle(), nil)})
 	}
 	all[0].do("CREATE Box")
