@@ -1,6 +1,7 @@
 package index
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type Ledger struct {
 type ledgerState struct {
 	validity  mail.UIDValidity // the highest ever given
 	mailboxes map[mail.Name]ledgerMailbox
+	damaged   bool // there was a file that could not be read, or not to its end
 }
 
 // ledgerMailbox is what is known of one mailbox.
@@ -39,6 +41,8 @@ type ledgerMailbox struct {
 	uidNext mail.UID
 	modseq  mail.ModSeq
 	uses    []string
+	id      MailboxID
+	rest    []byte // what a later version put behind
 }
 
 // OpenLedger returns the ledger in dir. lock takes the lock of the account's root.
@@ -98,6 +102,24 @@ func (l *Ledger) SetSpecialUse(n mail.Name, uses []string) error {
 	})
 }
 
+// ID returns the id of a mailbox (RFC 8474 MAILBOXID). It is given once, at random,
+// and stays with the mailbox when it is renamed.
+func (l *Ledger) ID(n mail.Name) (MailboxID, error) {
+	s, err := l.read()
+	if m := s.mailboxes[n]; err != nil || m.id != (MailboxID{}) {
+		return m.id, err
+	}
+	var id MailboxID
+	err = l.change(func(s *ledgerState) {
+		m := s.mailboxes[n]
+		if m.id == (MailboxID{}) {
+			rand.Read(m.id[:])
+		}
+		s.mailboxes[n], id = m, m.id
+	})
+	return id, err
+}
+
 // Renamed moves what is known of a mailbox, and of those below it, to another name.
 func (l *Ledger) Renamed(from, to mail.Name) error {
 	return l.change(func(s *ledgerState) {
@@ -125,6 +147,12 @@ func (l *Ledger) change(f func(*ledgerState)) error {
 	if err != nil {
 		return err
 	}
+	if s.damaged { // kept, for whoever wants to look
+		aside := fmt.Sprintf("%s.damaged.%d", ledgerName, l.now().UnixNano())
+		if err := l.dir.RenameNoReplace(ledgerName, l.dir, aside); err != nil {
+			return fmt.Errorf("putting the account's damaged file aside: %w", err)
+		}
+	}
 	f(&s)
 	if err := l.write(&s); err != nil {
 		return fmt.Errorf("writing the account's file: %w", err)
@@ -132,8 +160,8 @@ func (l *Ledger) change(f func(*ledgerState)) error {
 	return nil
 }
 
-// read reads the file. A damaged one counts as empty, but for the highest
-// UIDVALIDITY, which time keeps.
+// read reads the file. What is damaged counts as not there: time keeps the highest
+// UIDVALIDITY growing.
 func (l *Ledger) read() (ledgerState, error) {
 	s := ledgerState{mailboxes: map[mail.Name]ledgerMailbox{}}
 	f, err := l.dir.Open(ledgerName)
@@ -153,14 +181,19 @@ func (l *Ledger) read() (ledgerState, error) {
 		return s, fmt.Errorf("reading the account's file: %w", err)
 	}
 	if [8]byte(head) != ledgerMagic {
+		s.damaged = true
 		return s, nil
 	}
 	if v := binary.LittleEndian.Uint32(head[8:]); v != formatVersion {
 		return s, &FormatError{ledgerName, 8, fmt.Sprintf("format version %d", v), ErrNewer}
 	}
 	payload, _, err := (&frameReader{r: f, pos: 12, end: info.Size}).next()
-	if err != nil {
+	if errors.Is(err, io.EOF) {
+		s.damaged = true
 		return s, nil
+	}
+	if err != nil {
+		return s, fmt.Errorf("reading the account's file: %w", err)
 	}
 	s.decode(payload)
 	return s, nil
@@ -171,28 +204,32 @@ func (s *ledgerState) decode(payload []byte) {
 	s.validity = mail.UIDValidity(r.uint32())
 	for len(r.b) > 0 && !r.bad {
 		name := mail.Name(r.bytes(r.uvarint()))
-		m := ledgerMailbox{uidNext: mail.UID(r.uint32()), modseq: mail.ModSeq(r.uvarint())}
-		if uses := string(r.bytes(r.uvarint())); uses != "" {
+		body := &reader{b: r.bytes(r.uvarint())}
+		m := ledgerMailbox{uidNext: mail.UID(body.uint32()), modseq: mail.ModSeq(body.uvarint())}
+		if uses := string(body.bytes(body.uvarint())); uses != "" {
 			m.uses = strings.Split(uses, " ")
 		}
-		if !r.bad {
+		copy(m.id[:], body.bytes(uint64(len(m.id))))
+		m.rest = []byte(body.rest())
+		if r.bad = r.bad || body.bad; !r.bad {
 			s.mailboxes[name] = m
 		}
 	}
+	s.damaged = r.bad
 }
 
 func (s *ledgerState) encode(dst []byte) []byte {
-	text := func(t string) {
-		dst = binary.AppendUvarint(dst, uint64(len(t)))
-		dst = append(dst, t...)
+	text := func(dst []byte, t string) []byte {
+		return append(binary.AppendUvarint(dst, uint64(len(t))), t...)
 	}
 	dst = binary.AppendUvarint(dst, uint64(s.validity))
 	for _, n := range slices.Sorted(maps.Keys(s.mailboxes)) {
 		m := s.mailboxes[n]
-		text(string(n))
-		dst = binary.AppendUvarint(dst, uint64(m.uidNext))
-		dst = binary.AppendUvarint(dst, uint64(m.modseq))
-		text(strings.Join(m.uses, " "))
+		body := binary.AppendUvarint(nil, uint64(m.uidNext))
+		body = binary.AppendUvarint(body, uint64(m.modseq))
+		body = text(body, strings.Join(m.uses, " "))
+		body = append(append(body, m.id[:]...), m.rest...)
+		dst = text(text(dst, string(n)), string(body))
 	}
 	return dst
 }

@@ -1,113 +1,113 @@
 package index
 
 import (
-	"context"
 	"errors"
-	"os"
-	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"postrider/mail"
 	"postrider/vfs"
 	"postrider/vfs/memfs"
 )
 
-// ledgers returns two ledgers of one directory, as two processes have them.
-func ledgers(t *testing.T, now func() time.Time) (dir vfs.Dir, a, b *Ledger) {
-	t.Helper()
-	dir, err := memfs.New(memfs.Options{}).OpenDir("/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lock := func() (func(), error) { return dir.Lock(context.Background()) }
-	return dir, OpenLedger(dir, now, lock), OpenLedger(dir, now, lock)
-}
-
-func TestLedgerValiditiesAreNeverUsedTwice(t *testing.T) {
-	_, a, b := ledgers(t, func() time.Time { return time.Unix(1000, 0) })
+func testLedger(d vfs.Dir, now func() time.Time) *Ledger {
 	var mu sync.Mutex
-	var all []mail.UIDValidity
-	var takers sync.WaitGroup
-	for _, l := range []*Ledger{a, b, a} {
-		takers.Go(func() {
-			for range 50 {
-				v, err := l.NextValidity()
-				if err != nil {
-					t.Error(err)
-				}
-				mu.Lock()
-				all = append(all, v)
-				mu.Unlock()
-			}
-		})
+	return OpenLedger(d, now, func() (func(), error) { mu.Lock(); return mu.Unlock, nil })
+}
+
+func TestLedgerRemembers(t *testing.T) {
+	fs := memfs.New(memfs.Options{})
+	d := testDir(t, fs)
+	l := testLedger(d, clock)
+	a, _ := l.NextValidity()
+	b, err := l.NextValidity()
+	if err != nil || a != 1_700_000_000 || b != a+1 {
+		t.Errorf("validities %d, %d: %v", a, b, err)
 	}
-	takers.Wait()
-	slices.Sort(all)
-	if len(slices.Compact(slices.Clone(all))) != 150 || all[0] != 1000 || all[149] != 1149 {
-		t.Errorf("%d given, from %d to %d", len(all), all[0], all[len(all)-1])
+	id, err := l.ID("Work")
+	if err != nil || id == (MailboxID{}) {
+		t.Fatal(id, err)
+	}
+	for _, step := range []error{
+		l.Note("Work/2024", 50, 60), l.Note("Work/2024", 40, 70), l.SetSpecialUse("Work", []string{`\Sent`, `\Flagged`}),
+		l.Note("Workshop", 1, 1), l.Renamed("Work", "Job"),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	l = testLedger(testDir(t, fs.CrashClone(func(string) bool { return false })), func() time.Time { return time.Unix(5, 0) })
+	if v, _ := l.NextValidity(); v != b+1 {
+		t.Errorf("with a clock that went back: %d, want %d", v, b+1)
+	}
+	if uid, modseq, _ := l.Floor("Job/2024"); uid != 50 || modseq != 70 {
+		t.Errorf("marks %d %d", uid, modseq)
+	}
+	if uid, _, _ := l.Floor("Work/2024"); uid != 0 {
+		t.Errorf("marks of the old name: %d", uid)
+	}
+	if uid, _, _ := l.Floor("Workshop"); uid != 1 {
+		t.Errorf("marks of a name that only begins so: %d", uid)
+	}
+	uses, err := l.SpecialUse()
+	if d := cmp.Diff(map[mail.Name][]string{"Job": {`\Sent`, `\Flagged`}}, uses); d != "" || err != nil {
+		t.Error(d, err)
+	}
+	if again, _ := l.ID("Job"); again != id {
+		t.Errorf("id %x after the renaming, want %x", again, id)
+	}
+	if err := l.Renamed("Job", ""); err != nil {
+		t.Fatal(err)
+	}
+	if other, _ := l.ID("Job"); other == id {
+		t.Error("a new mailbox of the name has the old one's id")
 	}
 }
 
-func TestLedgerFollowsRenames(t *testing.T) {
-	_, a, b := ledgers(t, time.Now)
-	check := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+func TestDamagedLedgerIsKeptAside(t *testing.T) {
+	d := testDir(t, memfs.New(memfs.Options{}))
+	l := testLedger(d, clock)
+	l.Note("Work", 50, 60)
+	b := contents(t, d, ledgerName)
+	b[len(b)-1] ^= 1
+	replace(t, d, ledgerName, b)
+	if uid, _, err := l.Floor("Work"); uid != 0 || err != nil {
+		t.Errorf("read %d, %v", uid, err)
 	}
-	check(a.SetSpecialUse("A", []string{`\Sent`, `\Archive`}))
-	check(a.SetSpecialUse("A/b", []string{`\Junk`}))
-	check(a.SetSpecialUse("Ab", []string{`\Trash`}))
-	check(a.Note("A/b", 7, 9))
-	check(a.Note("A/b", 5, 11))
-	check(b.Renamed("A", "X/A"))
-	check(b.Forget("X/A"))
-	uses, err := a.SpecialUse()
-	check(err)
-	if len(uses) != 2 || !slices.Equal(uses["X/A/b"], []string{`\Junk`}) || !slices.Equal(uses["Ab"], []string{`\Trash`}) {
-		t.Errorf("%q", uses)
+	if _, err := l.NextValidity(); err != nil {
+		t.Fatal(err)
 	}
-	for name, want := range map[mail.Name]mail.UID{"A/b": 0, "X/A/b": 7} {
-		if next, modseq, err := a.Floor(name); err != nil || next != want || want > 0 && modseq != 11 {
-			t.Errorf("%s: %d, %d, %v", name, next, modseq, err)
+	kept := 0
+	d.List(func(name string, _ vfs.Type) bool {
+		if name != ledgerName {
+			kept++
 		}
+		return true
+	})
+	if kept != 1 {
+		t.Errorf("%d files kept aside, want 1", kept)
+	}
+	b = contents(t, d, ledgerName)
+	b[8] = 9
+	replace(t, d, ledgerName, b)
+	if _, err := l.NextValidity(); !errors.Is(err, ErrNewer) {
+		t.Errorf("a newer version: %v", err)
 	}
 }
 
-func TestLedgerThatIsDamaged(t *testing.T) {
-	dir, a, _ := ledgers(t, func() time.Time { return time.Unix(1000, 0) })
-	if err := a.SetSpecialUse("A", []string{`\Sent`}); err != nil {
+func TestLedgerKeepsWhatALaterVersionAdded(t *testing.T) {
+	d := testDir(t, memfs.New(memfs.Options{}))
+	l := testLedger(d, clock)
+	s := ledgerState{mailboxes: map[mail.Name]ledgerMailbox{"A": {uidNext: 5, rest: []byte("more")}}}
+	if err := l.write(&s); err != nil {
 		t.Fatal(err)
 	}
-	f, err := dir.OpenFile(ledgerName, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for off := range info.Size {
-		var b [1]byte
-		if _, err := f.ReadAt(b[:], off); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.WriteAt([]byte{b[0] ^ 0x55}, off); err != nil {
-			t.Fatal(err)
-		}
-		uses, err := a.SpecialUse()
-		if newer := off >= 8 && off < 12; errors.Is(err, ErrNewer) != newer || !newer && (err != nil || len(uses) > 0) {
-			t.Errorf("byte %d is wrong: %q, %v", off, uses, err)
-		}
-		if _, err := f.WriteAt(b[:], off); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if uses, err := a.SpecialUse(); err != nil || len(uses) != 1 {
-		t.Errorf("%q, %v", uses, err)
+	l.Note("A", 6, 1)
+	got, err := l.read()
+	if err != nil || string(got.mailboxes["A"].rest) != "more" || got.mailboxes["A"].uidNext != 6 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -4,11 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"iter"
 	"os"
-	"slices"
 
 	"postrider/mail"
 	"postrider/vfs"
@@ -33,8 +31,34 @@ type Snapshot struct {
 	count   int
 	chunks  []chunkEntry
 	hashes  int64 // offset of the table of base names
+	counts  Counts
 	records []Record
 	modseq  mail.ModSeq
+}
+
+// Counts are what STATUS asks of a mailbox, in the snapshot file's header.
+type Counts struct {
+	Messages, Unseen, Deleted int
+	FirstUnseen               mail.UID // the first without \Seen, 0: none
+	Size                      int64    // sum of the sizes as stored that are known
+	Unsized                   int      // how many are not known
+}
+
+func (c *Counts) add(m *Message) {
+	c.Messages++
+	if !m.Flags.Has(mail.Seen) {
+		if c.Unseen++; c.Unseen == 1 {
+			c.FirstUnseen = m.UID
+		}
+	}
+	if m.Flags.Has(mail.Deleted) {
+		c.Deleted++
+	}
+	if m.Size >= 0 {
+		c.Size += m.Size
+	} else {
+		c.Unsized++
+	}
 }
 
 // chunkEntry is a row of the chunk directory: 24 octets.
@@ -77,7 +101,7 @@ type snapshotWriter struct {
 	pos    int64
 	chunks []chunkEntry
 	hashes []uint64 // hash of a base name above its UID
-	count  int
+	counts Counts
 }
 
 func (w *snapshotWriter) write(j *Journal, modseq mail.ModSeq, head []Record, messages iter.Seq[*Message]) error {
@@ -96,22 +120,9 @@ func (w *snapshotWriter) write(j *Journal, modseq mail.ModSeq, head []Record, me
 			return err
 		}
 	}
-	le := binary.LittleEndian
-	h := make([]byte, snapshotHead)
-	copy(h, snapshotMagic[:])
-	le.PutUint32(h[8:], formatVersion)
-	le.PutUint32(h[12:], uint32(len(w.chunks)))
-	le.PutUint64(h[16:], j.generation)
-	le.PutUint64(h[24:], uint64(j.pos))
-	le.PutUint64(h[32:], uint64(w.count))
-	le.PutUint64(h[40:], uint64(w.pos)) // the chunk directory
-	directory := w.directory()
-	table := w.table()
-	le.PutUint64(h[48:], uint64(w.pos)+uint64(len(directory))) // the table of names
-	le.PutUint64(h[56:], uint64(w.pos)+uint64(len(directory)+len(table)))
-	le.PutUint32(h[64:], castagnoli(directory))
-	tail := appendFrame(nil, func(dst []byte) []byte { return appendBatch(dst, &Batch{ModSeq: modseq, Records: head}) })
-	le.PutUint32(h[snapshotHead-4:], castagnoli(h[:snapshotHead-4]))
+	directory, table := w.directory(), w.table()
+	tail := batchFrame(&Batch{ModSeq: modseq, Records: head})
+	h := w.head(j, directory, table)
 	for _, b := range [][]byte{directory, table, tail} {
 		if err := w.put(b); err != nil {
 			return err
@@ -119,6 +130,29 @@ func (w *snapshotWriter) write(j *Journal, modseq mail.ModSeq, head []Record, me
 	}
 	_, err := w.f.WriteAt(h, 0)
 	return err
+}
+
+// head is the header; what follows the chunks begins at pos.
+func (w *snapshotWriter) head(j *Journal, directory, table []byte) []byte {
+	le := binary.LittleEndian
+	h := make([]byte, snapshotHead)
+	copy(h, snapshotMagic[:])
+	le.PutUint32(h[8:], formatVersion)
+	le.PutUint32(h[12:], uint32(len(w.chunks)))
+	le.PutUint64(h[16:], j.generation)
+	le.PutUint64(h[24:], uint64(j.pos))
+	le.PutUint64(h[32:], uint64(w.counts.Messages))
+	le.PutUint64(h[40:], uint64(w.pos))
+	le.PutUint64(h[48:], uint64(w.pos)+uint64(len(directory)))
+	le.PutUint64(h[56:], uint64(w.pos)+uint64(len(directory)+len(table)))
+	le.PutUint32(h[64:], castagnoli(directory))
+	le.PutUint32(h[72:], uint32(w.counts.Unseen))
+	le.PutUint32(h[76:], uint32(w.counts.Deleted))
+	le.PutUint64(h[80:], uint64(w.counts.Size))
+	le.PutUint32(h[88:], uint32(w.counts.Unsized))
+	le.PutUint32(h[92:], uint32(w.counts.FirstUnseen))
+	le.PutUint32(h[snapshotHead-4:], castagnoli(h[:snapshotHead-4]))
+	return h
 }
 
 func (w *snapshotWriter) put(b []byte) error {
@@ -134,12 +168,12 @@ func (w *snapshotWriter) chunk(part []*Message) error {
 		b = appendFixed(b, m, names)
 		names += len(m.Base) + len(m.Info)
 		w.hashes = append(w.hashes, uint64(baseHash(m.Base))<<32|uint64(m.UID))
+		w.counts.add(m)
 	}
 	for _, m := range part {
 		b = append(append(b, m.Base...), m.Info...)
 	}
 	w.chunks = append(w.chunks, chunkEntry{w.pos, uint32(len(b)), part[0].UID, uint32(len(part)), castagnoli(b)})
-	w.count += len(part)
 	return w.put(b)
 }
 
@@ -188,22 +222,6 @@ func (w *snapshotWriter) directory() []byte {
 		b = le.AppendUint32(b, c.sum)
 	}
 	return b
-}
-
-// table is the sorted hashes of base names with their UIDs, 8 octets each.
-func (w *snapshotWriter) table() []byte {
-	slices.Sort(w.hashes)
-	b := make([]byte, 0, 8*len(w.hashes))
-	for _, h := range w.hashes {
-		b = binary.LittleEndian.AppendUint64(b, h)
-	}
-	return b
-}
-
-func baseHash(base string) uint32 {
-	h := fnv.New32a()
-	io.WriteString(h, base)
-	return h.Sum32()
 }
 
 // OpenSnapshot opens the snapshot file if there is one that stands on this journal,
@@ -267,10 +285,13 @@ func (s *Snapshot) load(size int64) error {
 		return &FormatError{snapshotName, 8, fmt.Sprintf("format version %d", v), ErrNewer}
 	}
 	s.gen, s.pos, s.count = le.Uint64(h[16:]), int64(le.Uint64(h[24:])), int(le.Uint64(h[32:]))
+	s.counts = Counts{Messages: s.count, Unseen: int(le.Uint32(h[72:])), Deleted: int(le.Uint32(h[76:])), Size: int64(le.Uint64(h[80:])),
+		Unsized: int(le.Uint32(h[88:])), FirstUnseen: mail.UID(le.Uint32(h[92:]))}
 	n, dir := int64(le.Uint32(h[12:])), int64(le.Uint64(h[40:]))
 	s.hashes = int64(le.Uint64(h[48:]))
 	tail := int64(le.Uint64(h[56:]))
-	if dir < snapshotHead || s.hashes != dir+n*chunkEntryLen || s.count < 0 || tail != s.hashes+8*int64(s.count) || tail > size || n > int64(s.count) {
+	if dir < snapshotHead || dir > size || s.hashes != dir+n*chunkEntryLen || s.count < 0 || int64(s.count) > size ||
+		tail != s.hashes+tableBlock*int64(tableBlocks(s.count)) || tail > size || n > int64(s.count) {
 		return &FormatError{snapshotName, 40, "offsets that lead nowhere", ErrDamaged}
 	}
 	b := make([]byte, n*chunkEntryLen)
@@ -311,8 +332,13 @@ func damaged(file string, off int64, what string, err error) error {
 // Head is what WriteSnapshot was given: the mod-sequence, and the records.
 func (s *Snapshot) Head() (mail.ModSeq, []Record) { return s.modseq, s.records }
 
-// Len is the number of messages, Chunks that of chunks.
-func (s *Snapshot) Len() int    { return s.count }
+// Counts are the header's counts, as of the snapshot's position in the journal.
+func (s *Snapshot) Counts() Counts { return s.counts }
+
+// Len is the number of messages.
+func (s *Snapshot) Len() int { return s.count }
+
+// Chunks is the number of chunks.
 func (s *Snapshot) Chunks() int { return len(s.chunks) }
 
 // Chunk appends the messages of a chunk to dst.
@@ -341,41 +367,6 @@ func (s *Snapshot) Chunk(i int, dst []Message) ([]Message, error) {
 		dst = append(dst, m)
 	}
 	return dst, nil
-}
-
-// Lookup returns the UIDs of the messages whose base name may be this one: those
-// whose names have its hash.
-func (s *Snapshot) Lookup(base string) ([]mail.UID, error) {
-	want := uint64(baseHash(base)) << 32
-	var cell [8]byte
-	at := func(i int) (uint64, error) {
-		if _, err := s.file.ReadAt(cell[:], s.hashes+8*int64(i)); err != nil {
-			return 0, damaged(snapshotName, s.hashes, "a table of names that is cut off", err)
-		}
-		return binary.LittleEndian.Uint64(cell[:]), nil
-	}
-	lo, hi := 0, s.count
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		h, err := at(mid)
-		if err != nil {
-			return nil, err
-		}
-		if h < want {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	var uids []mail.UID
-	for ; lo < s.count; lo++ {
-		h, err := at(lo)
-		if err != nil || h>>32 != want>>32 {
-			return uids, err
-		}
-		uids = append(uids, mail.UID(h))
-	}
-	return uids, nil
 }
 
 // Close closes the file.
