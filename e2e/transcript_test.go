@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"os"
 	"path/filepath"
@@ -42,10 +44,23 @@ func TestTranscripts(t *testing.T) {
 			on := &transcript.Server{
 				Name: "postrider", User: a.user, Password: password, Deliver: a.deliver,
 				Dial: func() (net.Conn, error) { return net.Dial("tcp", "127.0.0.1:"+s.port) },
+				TLS:  trusting(t, s.dir),
 			}
 			if err := script.Run(on); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+}
+
+// trusting is a client's TLS that trusts the certificate made in dir.
+func trusting(t *testing.T, dir string) *tls.Config {
+	t.Helper()
+	authority, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	return &tls.Config{RootCAs: roots, ServerName: "localhost"}
 }

@@ -2,6 +2,7 @@ package transcript
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -37,6 +38,21 @@ func (c *client) send(text string) error {
 	c.conn.SetWriteDeadline(time.Now().Add(c.patient))
 	_, err := io.WriteString(c.conn, text)
 	return err
+}
+
+// secure does the handshake of TLS. What the server said in clear after its
+// answer to STARTTLS is an error.
+func (c *client) secure(config *tls.Config) error {
+	if n := c.in.Buffered(); n > 0 {
+		return fmt.Errorf("%d octets came in clear after the answer to STARTTLS", n)
+	}
+	under := tls.Client(c.conn, config)
+	under.SetDeadline(time.Now().Add(c.patient))
+	if err := under.Handshake(); err != nil {
+		return err
+	}
+	c.conn, c.in = under, bufio.NewReader(under)
+	return nil
 }
 
 // line reads a response: a line, with the literals in it and what follows them,

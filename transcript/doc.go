@@ -19,11 +19,14 @@
 //	needs login                    only for servers that one logs in to
 //	server dovecot: reason         up to "end": only for this server, and why
 //	end
+//	tls A                          A goes on under TLS, after STARTTLS
 //	closed A                       the server ended the connection
 //
 // In what is expected, "..." stands for any text, $name or ${name} for a word
 // without blanks and brackets, "(~ \Seen \Flagged)" for a list in any order, $$ for a dollar.
-// In what is sent, $name is what was captured.
+// In what is sent, $name is what was captured. From the start there are $user and
+// $password, both in base64 ($user64, $password64), and what SASL's PLAIN sends for
+// them ($plain) and for a wrong password ($wrong).
 //
 // It owns the connections of a run. It knows no grammar beyond lines and
 // literals, and imports none of the server.

@@ -1,6 +1,8 @@
 package transcript
 
 import (
+	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +23,8 @@ type Server struct {
 	// Password are for LOGIN.
 	Preauth        bool
 	User, Password string
+	// TLS is how a client goes on after STARTTLS.
+	TLS *tls.Config
 	// Deliver puts a message (with LF line ends) into a mailbox as a delivery
 	// agent does. The mailbox's name is as in the file.
 	Deliver func(mailbox mail.Name, message string) error
@@ -36,7 +40,7 @@ func (s *Script) Runs(on *Server) bool {
 // Run runs the script. The error names file and line, what was expected and
 // what came.
 func (s *Script) Run(on *Server) error {
-	r := &run{script: s, server: on, vars: map[string]string{"user": on.User, "password": on.Password}, clients: make(map[string]*client)}
+	r := &run{script: s, server: on, vars: on.variables(), clients: make(map[string]*client)}
 	defer r.close()
 	for _, st := range s.steps {
 		if st.server == "" || st.server == on.Name {
@@ -50,6 +54,17 @@ func (s *Script) Run(on *Server) error {
 		}
 	}
 	return nil
+}
+
+// variables are those that a script begins with: the account, and the account
+// as SASL's PLAIN and LOGIN send it.
+func (on *Server) variables() map[string]string {
+	code := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	return map[string]string{
+		"user": on.User, "password": on.Password,
+		"plain": code("\x00" + on.User + "\x00" + on.Password), "user64": code(on.User), "password64": code(on.Password),
+		"wrong": code("\x00" + on.User + "\x00not " + on.Password),
+	}
 }
 
 type run struct {
@@ -94,6 +109,8 @@ func (r *run) step() error {
 	switch st.verb {
 	case send:
 		return c.send(expand(st.text, r.vars) + "\r\n")
+	case secure:
+		return c.secure(r.server.TLS)
 	case sendRaw:
 		return c.send(expand(st.text, r.vars))
 	case never:

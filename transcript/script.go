@@ -26,6 +26,7 @@ const (
 	connect  verb = 'c'
 	closed   verb = 'x'
 	deliver  verb = 'd'
+	secure   verb = 's'
 )
 
 // step is one thing to do.
@@ -103,8 +104,8 @@ func (p *parser) proceed(client, text string) error {
 
 func (p *parser) directive(word, rest string) error {
 	switch word {
-	case "login", "connect", "closed":
-		v := map[string]verb{"login": login, "connect": connect, "closed": closed}[word]
+	case "login", "connect", "closed", "tls":
+		v := map[string]verb{"login": login, "connect": connect, "closed": closed, "tls": secure}[word]
 		names := strings.Fields(rest)
 		if len(names) == 0 {
 			return fmt.Errorf("%s whom?", word)
