@@ -48,6 +48,18 @@ t OK [READ-WRITE] Ok
 t NO [NONEXISTENT] Mailbox does not exist, or must be subscribed to.
 > FETCH 1 FLAGS
 t BAD No mailbox is selected
+> STATUS INBOX (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN)
+* STATUS "INBOX" (MESSAGES 2 RECENT 0 UIDNEXT 3 UIDVALIDITY 946684800 UNSEEN 1)
+t OK STATUS Completed.
+`)
+		c.logout()
+	})
+}
+
+func TestSelectEmpty(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newHouse(t).login(account.CourierStyle(), nil)
+		c.talk(`
 > CREATE INBOX.Empty
 t OK "INBOX.Empty" created.
 > SELECT INBOX.Empty
@@ -55,7 +67,7 @@ t OK "INBOX.Empty" created.
 * OK [PERMANENTFLAGS (\Draft \Flagged \Answered \Seen \Deleted \*)] Limited
 * 0 EXISTS
 * 0 RECENT
-* OK [UIDVALIDITY 946684801] Ok
+* OK [UIDVALIDITY 946684800] Ok
 * OK [UIDNEXT 1] Predicted next UID
 t OK [READ-WRITE] Ok
 > FETCH 1:* FLAGS
@@ -65,11 +77,6 @@ t OK UID FETCH completed.
 > SEARCH ALL
 * SEARCH
 t OK SEARCH done.
-> CLOSE
-t OK mailbox closed.
-> STATUS INBOX (MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN)
-* STATUS "INBOX" (MESSAGES 2 RECENT 0 UIDNEXT 3 UIDVALIDITY 946684800 UNSEEN 1)
-t OK STATUS Completed.
 `)
 		c.logout()
 	})
