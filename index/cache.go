@@ -260,6 +260,9 @@ func (c *Cache) Close() error {
 			c.writeTable()
 		}
 	}
+	if c.file == nil { // its directory was deleted
+		return nil
+	}
 	err := c.file.Close()
 	c.file, c.dead = nil, true
 	if err != nil {
