@@ -59,6 +59,32 @@ func (l *lines) read() (line, bool) {
 	return ln, true
 }
 
+// skip goes, from the beginning of a line, over the whole lines that are in the block;
+// with delimiters, up to one that begins with "--". It returns how many they are, and
+// where the last one's text ends.
+func (l *lines) skip(delimiters bool) (end, n int64) {
+	size := 0
+	if delimiters {
+		if bytes.HasPrefix(l.buf, []byte("--")) {
+			return 0, 0
+		}
+		size = bytes.Index(l.buf, []byte("\n--")) + 1
+	}
+	if size == 0 {
+		size = bytes.LastIndexByte(l.buf, '\n') + 1
+	}
+	if size == 0 {
+		return 0, 0
+	}
+	skipped := l.buf[:size]
+	end = l.off + int64(size) - 1
+	if size > 1 && skipped[size-2] == '\r' {
+		end--
+	}
+	l.consume(size)
+	return end, int64(bytes.Count(skipped, []byte("\n")))
+}
+
 func (l *lines) consume(n int) {
 	l.buf = l.buf[n:]
 	l.off += int64(n)

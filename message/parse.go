@@ -125,6 +125,9 @@ func (p *parser) keep(ln line) {
 	if p.full = p.full || len(p.header)+len(ln.b) >= maxHeader; p.full {
 		return
 	}
+	if p.header == nil {
+		p.header = make([]byte, 0, min(2<<10, p.lines.size))
+	}
 	p.header = append(p.header, ln.b...)
 	if ln.ended {
 		p.header = append(p.header, '\n')
@@ -135,6 +138,12 @@ func (p *parser) keep(ln line) {
 // comes next.
 func (p *parser) leaf(end mark) stop {
 	for {
+		if !p.midway {
+			if off, n := p.lines.skip(len(p.bounds) > 0); n > 0 {
+				p.ended += n
+				end = mark{off, p.ended - 1}
+			}
+		}
 		ln, at, start, ok := p.next()
 		if !ok {
 			return stop{level: -1, end: p.here()}
@@ -179,16 +188,19 @@ func (p *parser) multipart(part *Part, boundary string) stop {
 // before its message, one empty text part: a body structure needs one (RFC 3501 9,
 // body-type-mpart and body-type-msg).
 func (part *Part) emptyInside() {
-	at := max(part.End, part.Body)
-	empty := &Part{Start: at, Body: at, End: at, Type: "text", Subtype: "plain"}
-	empty.defaultCharset()
 	switch {
 	case equalFold(part.Type, "multipart") && part.Parts == nil:
-		part.Parts = []*Part{empty}
+		part.Parts = []*Part{emptyPart(part.End)}
 	case part.isMessage() && part.Inner == nil:
-		empty.Envelope = &Envelope{}
-		part.Inner = empty
+		part.Inner = emptyPart(part.End)
+		part.Inner.Envelope = &Envelope{}
 	}
+}
+
+func emptyPart(at int64) *Part {
+	p := &Part{Start: at, Body: at, End: at, Type: "text", Subtype: "plain"}
+	p.defaultCharset()
+	return p
 }
 
 // isMessage reports whether the part has a message inside. A message/global has
