@@ -89,16 +89,23 @@ func startServer(t *testing.T, settings ...string) *server {
 		conf = append(conf, "RUN_AS="+strconv.Itoa(mailID))
 	}
 	write(t, filepath.Join(s.dir, "postrider.conf"), strings.Join(conf, "\n")+"\n", 0o644)
+	t.Cleanup(func() { s.stop(t) })
+	s.start(t)
+	return s
+}
+
+// start starts the process with what startServer wrote.
+func (s *server) start(t *testing.T) {
+	t.Helper()
 	s.cmd = exec.Command(binary, "serve", "--config", filepath.Join(s.dir, "postrider.conf"))
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 exitcode=66"}
 	s.cmd.Stderr = s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { s.ended <- s.cmd.Wait() }()
-	t.Cleanup(func() { s.stop(t) })
+	c := s.cmd
+	go func() { s.ended <- c.Wait() }()
 	s.awaitGreeting(t)
-	return s
 }
 
 // awaitGreeting waits until both ports answer.
