@@ -90,7 +90,7 @@ func (p *addressParser) address() {
 		a.Host = p.domain()
 		a.Name = p.trailingComment()
 		p.add(a)
-	case p.peek() == ':' && !p.inGroup && words > 0:
+	case p.peek() == ':' && !p.inGroup && len(p.name) > 0:
 		p.pos++
 		p.inGroup = true
 		p.out = append(p.out, Address{Mailbox: string(p.name), Group: true})

@@ -3,6 +3,8 @@ package message
 import (
 	"bytes"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -11,6 +13,17 @@ import (
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--a--\r\n"))
 	f.Add([]byte("Content-Type: message/rfc822\n\nContent-Type: text/html; charset*0*=utf-8''a%20\n\n<b>x"))
+	hard, err := filepath.Glob("testdata/hard/*.eml")
+	if err != nil || len(hard) == 0 {
+		f.Fatal("no hard messages", err)
+	}
+	for _, name := range hard {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	f.Add([]byte("From: <@a,@b:c@d>, g: x@y;\nContent-Transfer-Encoding: base64\n\nYWJj=\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := bytes.NewReader(b)

@@ -118,6 +118,8 @@ func TestAddresses(t *testing.T) {
 		`<@r1,@r2:a@b>`:               `[{ @r1,@r2 a b false}]`,
 		`"a b"@c`:                     `[{  a b c false}]`,
 		`just a name`:                 `[{just a name  MISSING_MAILBOX MISSING_DOMAIN false}]`,
+		`"": a@b;`:                    `[{  a b false}]`,
+		`: a@b;`:                      `[{  a b false}]`,
 		`joe`:                         `[{  joe MISSING_DOMAIN false}]`,
 		`joe (Joe D)`:                 `[{Joe D  joe MISSING_DOMAIN false}]`,
 		`<a@b> x, c@d e`:              `[{  a b false} {  c d false}]`,
