@@ -125,12 +125,12 @@ var differences = []difference{
 	},
 	{
 		what:     "Folds are no part of a location",
-		rfc:      `RFC 2557 4.4.1 folds a long URI as RFC 2017 3.1 does, where white space is to be taken away before use.`,
+		rfc:      `RFC 2557 4.4.2: a long URI is folded by the algorithm of RFC 2017 3.1.`,
 		extended: "location-folded multipart-related-type-parameter",
 	},
 	{
 		what:     "Comments are no part of Content-MD5",
-		rfc:      "RFC 1864 2: `md5-field = \"Content-MD5\" \":\" md5-digest`",
+		rfc:      `RFC 3501 7.4.2: "A string giving the body MD5 value as defined in [MD5]."`,
 		extended: "md5-comment",
 	},
 }
