@@ -16,12 +16,13 @@ import (
 // draft is a file in tmp on its way to cur.
 type draft struct {
 	f    *Folder
-	name string // in tmp
-	file vfs.File
+	name string   // in tmp
+	file vfs.File // nil for a staged copy: there may be very many at once
 
 	text *storer // nil for a staged copy
 
-	linked       bool  // shares its inode with another message
+	linked       bool // shares its inode with another message
+	dev, ino     uint64
 	stored       int64 // sizes of a staged copy
 	served       int64
 	verbatimCopy bool
@@ -75,12 +76,12 @@ func (f *Folder) StageCopy(src vfs.Dir, m mail.MessageFile) (mail.MessageDraft, 
 	if err != nil {
 		return nil, err
 	}
+	defer file.Close()
 	d, err := f.linkTemp(from, m.Name, file)
 	if d == nil && err == nil {
 		d, err = f.copyTemp(file)
 	}
 	if err != nil {
-		file.Close()
 		return nil, fmt.Errorf("copy a message to %s: %w", f.dir.Path(), err)
 	}
 	d.served = m.CRLFSize
@@ -89,7 +90,6 @@ func (f *Folder) StageCopy(src vfs.Dir, m mail.MessageFile) (mail.MessageDraft, 
 }
 
 // linkTemp returns nil and no error where a link cannot be made but a copy can.
-// On success the open file is the draft's.
 func (f *Folder) linkTemp(from vfs.Dir, name string, file vfs.File) (*draft, error) {
 	st, err := file.Stat()
 	if err != nil {
@@ -102,7 +102,7 @@ func (f *Folder) linkTemp(from vfs.Dir, name string, file vfs.File) (*draft, err
 			continue
 		}
 		if err == nil {
-			return f.checkLink(&draft{f: f, name: temp, file: file, linked: true, stored: st.Size}, st.Ino)
+			return f.checkLink(&draft{f: f, name: temp, linked: true, dev: st.Dev, ino: st.Ino, stored: st.Size})
 		}
 		break
 	}
@@ -115,9 +115,9 @@ func (f *Folder) linkTemp(from vfs.Dir, name string, file vfs.File) (*draft, err
 }
 
 // checkLink makes sure that the link is one to the file that was opened.
-func (f *Folder) checkLink(d *draft, ino uint64) (*draft, error) {
+func (f *Folder) checkLink(d *draft) (*draft, error) {
 	st, err := f.tmp.Stat(d.name)
-	if err == nil && (st.Ino != ino || st.Type != vfs.Regular) {
+	if err == nil && (st.Ino != d.ino || st.Type != vfs.Regular) {
 		err = fs.ErrNotExist
 	}
 	if err != nil {
@@ -127,7 +127,7 @@ func (f *Folder) checkLink(d *draft, ino uint64) (*draft, error) {
 	return d, nil
 }
 
-// copyTemp copies the bytes. On success it has closed the file.
+// copyTemp copies the bytes.
 func (f *Folder) copyTemp(file vfs.File) (*draft, error) {
 	st, err := file.Stat()
 	if err != nil {
@@ -141,11 +141,16 @@ func (f *Folder) copyTemp(file vfs.File) (*draft, error) {
 	if err == nil {
 		err = d.file.SetTimes(st.Mtime)
 	}
+	var made vfs.Info
+	if err == nil {
+		made, err = d.file.Stat()
+	}
+	err = errors.Join(err, d.file.Close())
+	d.file, d.dev, d.ino = nil, made.Dev, made.Ino
 	if err != nil {
 		d.Abort()
 		return nil, err
 	}
-	file.Close()
 	return d, nil
 }
 
@@ -157,12 +162,26 @@ func (d *draft) Write(p []byte) (int, error) {
 	return d.text.Write(p)
 }
 
-// Sync makes the bytes durable.
+// Sync makes the bytes durable. A link's are as durable as those of the original.
 func (d *draft) Sync() error {
+	switch {
+	case d.linked:
+		return nil
+	case d.file == nil:
+		return d.syncCopy()
+	}
 	if err := d.finish(); err != nil {
 		return err
 	}
 	return d.file.Sync()
+}
+
+func (d *draft) syncCopy() error {
+	file, err := d.f.tmp.OpenFile(d.name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
 }
 
 func (d *draft) finish() error {
@@ -193,24 +212,19 @@ func (d *draft) Publish(flags mail.Flags, internal time.Time) (mail.MessageFile,
 	if err := d.finish(); err != nil {
 		return mail.MessageFile{}, err
 	}
-	if !internal.IsZero() && !d.linked {
-		if err := d.file.SetTimes(internal); err != nil {
-			return mail.MessageFile{}, err
-		}
-	}
-	st, err := d.file.Stat()
-	if err != nil {
+	if err := d.settle(internal); err != nil {
 		return mail.MessageFile{}, err
 	}
 	stored, served := d.Size()
+	var err error
 	for range maxUniqueTries {
-		base := d.f.o.Unique.Base(st.Dev, st.Ino, stored, served, d.verbatim())
+		base := d.f.o.Unique.Base(d.dev, d.ino, stored, served, d.verbatim())
 		name := FileName{Base: base}.WithFlags(flags).String()
 		err = d.f.tmp.RenameNoReplace(d.name, d.f.cur, name)
 		if err == nil {
 			m := messageFile(name, false)
-			m.Ino = st.Ino
-			return m, d.file.Close()
+			m.Ino = d.ino
+			return m, d.close()
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			break
@@ -219,8 +233,33 @@ func (d *draft) Publish(flags mail.Flags, internal time.Time) (mail.MessageFile,
 	return mail.MessageFile{}, fmt.Errorf("publish a message in %s: %w", d.f.dir.Path(), err)
 }
 
+// settle sets the file's date and finds out its identity.
+func (d *draft) settle(internal time.Time) error {
+	if !internal.IsZero() && !d.linked {
+		if d.file == nil {
+			return d.f.tmp.SetTimes(d.name, internal)
+		}
+		if err := d.file.SetTimes(internal); err != nil {
+			return err
+		}
+	}
+	if d.file == nil {
+		return nil
+	}
+	st, err := d.file.Stat()
+	d.dev, d.ino = st.Dev, st.Ino
+	return err
+}
+
+func (d *draft) close() error {
+	if d.file == nil {
+		return nil
+	}
+	return d.file.Close()
+}
+
 // Abort removes the file.
 func (d *draft) Abort() error {
 	err := d.f.tmp.Remove(d.name)
-	return errors.Join(err, d.file.Close())
+	return errors.Join(err, d.close())
 }
