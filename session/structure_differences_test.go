@@ -13,7 +13,7 @@ type difference struct {
 var differences = []difference{
 	{
 		what: "An address that can be read is given",
-		rfc:  `RFC 3501 7.4.2: "The server computes this by parsing the [RFC-2822] header into the component parts, defaulting various fields as necessary."`,
+		rfc:  `RFC 3501 7.4.2: "This is computed by the server by parsing the [RFC-2822] header into the component parts, defaulting various fields as necessary."`,
 		envelope: "address-angle-double address-angle-unclosed address-angle-unclosed-then-more " +
 			"address-backslash-unquoted address-blank-for-comma address-comment-unclosed " +
 			"address-control-characters address-domain-double-dot address-domain-trailing-dot " +
