@@ -28,8 +28,7 @@ func parseCopy(set func(*imap.Decoder) messages) func(*imap.Decoder) copying {
 	}
 }
 
-// destination resolves the messages and opens the mailbox that they go to. A set
-// with a message that is gone goes nowhere.
+// destination resolves the messages and opens the mailbox that they go to.
 func (s *Session) destination(ctx context.Context, a copying) (mail.UIDSet, *account.Handle, error) {
 	uids, err := s.resolve(a.messages)
 	if err != nil {
@@ -46,7 +45,8 @@ func (s *Session) destination(ctx context.Context, a copying) (mail.UIDSet, *acc
 	return uids, h, nil
 }
 
-// copy runs COPY and UID COPY (RFC 3501 6.4.7): all or nothing.
+// copy runs COPY and UID COPY (RFC 3501 6.4.7): all or nothing, so a set with a
+// message that is gone goes nowhere.
 func (s *Session) copy(ctx context.Context, c *wire.Command, a copying) error {
 	uids, dst, err := s.destination(ctx, a)
 	if err != nil {

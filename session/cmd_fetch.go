@@ -214,15 +214,9 @@ func (s *Session) answer(ctx context.Context, c *wire.Command, p *plan, pre *pre
 		return false, nil
 	}
 	r := &response{Command: c, s: s, plan: p, pre: pre, seq: seq, sep: " ("}
-	var live bool
-	if r.m, live = s.sel.view.Message(seq); live {
-		if snap := s.sel.Snapshot(); p.facts && snap != s.sel.view.Snapshot() {
-			if now, ok := snap.Lookup(pre.uid); ok {
-				r.m.CRLFSize, r.m.Internal = now.CRLFSize, now.Internal
-			}
-		}
+	if r.m, ok = s.sel.view.Message(seq); ok && p.facts {
+		ok = s.facts(&r.m)
 	}
-	ok = live
 	if pre.err != nil {
 		if !isGone(pre.err) {
 			return false, pre.err
@@ -240,6 +234,17 @@ func (s *Session) answer(ctx context.Context, c *wire.Command, p *plan, pre *pre
 		}
 	}
 	return ok, r.write(ok)
+}
+
+// facts takes over what fillFacts found out; false if that is not all: the message
+// is gone.
+func (s *Session) facts(m *mailbox.Message) bool {
+	if m.CRLFSize < 0 || m.Internal.IsZero() {
+		if now, ok := s.sel.Snapshot().Lookup(m.UID); ok {
+			m.CRLFSize, m.Internal = now.CRLFSize, now.Internal
+		}
+	}
+	return m.CRLFSize >= 0 && !m.Internal.IsZero()
 }
 
 // write writes the items that can be answered.

@@ -14,7 +14,7 @@ func parseID(d *imap.Decoder) [][2]string { return d.ID() }
 
 func parseMailbox(d *imap.Decoder) string { return d.Mailbox() }
 
-// examine runs SELECT and EXAMINE (RFC 3501 6.3.1, 6.3.2): what was selected is
+// selectBox runs SELECT and EXAMINE (RFC 3501 6.3.1, 6.3.2): what was selected is
 // left first, so that a failure leaves nothing selected.
 func (s *Session) selectBox(ctx context.Context, c *wire.Command, name string) error {
 	s.deselect()

@@ -70,7 +70,7 @@ func (r *response) item(it imap.FetchItem) error {
 	case imap.FetchInternalDate:
 		r.Write(imap.AppendDateTime(r.AvailableBuffer(), r.m.Internal.In(time.Local)))
 	case imap.FetchSize:
-		r.Write(strconv.AppendInt(r.AvailableBuffer(), max(r.m.CRLFSize, 0), 10))
+		r.Write(strconv.AppendInt(r.AvailableBuffer(), r.m.CRLFSize, 10))
 	case imap.FetchEnvelope:
 		r.Write(r.pre.envelope)
 	case imap.FetchBody:

@@ -53,6 +53,43 @@ t OK NOOP completed.
 	})
 }
 
+// Sizes and dates that are not known yet are found out, but for those of messages
+// whose files are gone.
+func TestFactsOfGhosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		a, b := h.login(account.PlainStyle(), nil), h.login(account.PlainStyle(), nil)
+		h.deliver("946684900.a.x", plain)
+		h.deliver("946684901.b.x", plain)
+		h.deliver("946684902.c.x", plain)
+		a.do("SELECT INBOX")
+		b.do("SELECT INBOX")
+		a.do(`STORE 2 +FLAGS.SILENT (\Deleted)`)
+		a.do("EXPUNGE")
+		b.talk(`
+> FETCH 1:3 (UID RFC822.SIZE)
+* 1 FETCH (UID 1 RFC822.SIZE 72)
+* 2 FETCH (UID 2)
+* 3 FETCH (UID 3 RFC822.SIZE 72)
+t NO [EXPUNGEISSUED] Some of the messages no longer exist.
+> SEARCH LARGER 1
+* SEARCH 1 3
+t OK SEARCH done.
+> SORT (SIZE) UTF-8 ALL
+* SORT 1 3
+t OK SORT done.
+> SORT (SUBJECT) UTF-8 TEXT hello
+* SORT 1 3
+t OK SORT done.
+> THREAD REFERENCES UTF-8 ALL
+* THREAD ((1)(3))
+t OK THREAD done.
+`)
+		a.logout()
+		b.logout()
+	})
+}
+
 // A full disk refuses what needs room, and nothing else.
 func TestFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
