@@ -3,8 +3,8 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"postrider/account"
@@ -49,7 +49,7 @@ var meanings = []struct {
 // error into speech.
 func (s *Session) Status(err error) *imap.Status {
 	if errors.Is(err, mail.ErrBadName) {
-		return imap.No(imap.CodeCannot, fmt.Sprintf("Invalid mailbox name: %v", unwrapName(err)))
+		return imap.No(imap.CodeCannot, "Invalid mailbox name: "+strings.TrimPrefix(unwrapName(err).Error(), mail.ErrBadName.Error()+": "))
 	}
 	for _, m := range meanings {
 		if errors.Is(err, m.err) {

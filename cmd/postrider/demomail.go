@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -84,6 +86,7 @@ func makeDemoAccount(root string, now time.Time) error {
 		return nil
 	}
 	all := letters()
+	subscribed := make(map[string]bool)
 	for i, l := range all {
 		dir := root
 		if l.folder != "" {
@@ -96,8 +99,11 @@ func makeDemoAccount(root string, now time.Time) error {
 		if err := l.write(dir, i, at); err != nil {
 			return err
 		}
+		subscribed["INBOX"+strings.TrimSuffix("."+l.folder, ".")+"\n"] = true
 	}
-	return nil
+	// mail programs show only what is subscribed, if not told otherwise
+	lines := strings.Join(slices.Sorted(maps.Keys(subscribed)), "")
+	return os.WriteFile(filepath.Join(root, "courierimapsubscribed"), []byte(lines), 0o600)
 }
 
 func makeMaildir(dir string, folder bool) error {
