@@ -1,7 +1,6 @@
 package session
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -12,5 +11,4 @@ import (
 func TestMain(m *testing.M) {
 	time.Local = time.UTC
 	goleak.VerifyTestMain(m)
-	os.Exit(m.Run())
 }

@@ -214,9 +214,13 @@ func TestDeliveryInOneTick(t *testing.T) {
 // word. Renamed, it stays what it is.
 func TestSelectedMailboxGoesAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, a, b := two(t, 0)
+		h, a, b := two(t, 0)
 		a.do("CREATE Box")
 		a.append("Box", "", plain)
+		idle := h.login(account.PlainStyle(), nil)
+		idle.do("EXAMINE Box")
+		idle.send("i IDLE\r\n")
+		idle.until("+ ")
 		b.do("SELECT Box")
 		a.want("RENAME Box Chest", "t OK Folder renamed.")
 		b.want("FETCH 1 BODY.PEEK[TEXT]<0.2>", "* 1 FETCH (BODY[TEXT]<0> {2}", "he)", "t OK FETCH completed.")
@@ -229,6 +233,9 @@ func TestSelectedMailboxGoesAway(t *testing.T) {
 		b.lines("* BYE", "* BYE The selected mailbox was deleted")
 		if err := <-b.done; err != nil {
 			t.Error(err)
+		}
+		if said := idle.until("* BYE"); said[len(said)-1] != "* BYE The selected mailbox was deleted" {
+			t.Errorf("IDLE: %q", said)
 		}
 		a.logout()
 	})
