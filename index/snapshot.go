@@ -26,6 +26,7 @@ var snapshotMagic = [8]byte{'P', 'R', 'I', 'N', 'D', 'X', '\r', '\n'}
 // position of the journal. It may be read by several goroutines at once.
 type Snapshot struct {
 	file    vfs.File
+	size    int64 // of the file
 	gen     uint64
 	pos     int64
 	count   int
@@ -273,6 +274,7 @@ func (j *Journal) readSnapshot() (*Snapshot, error) {
 }
 
 func (s *Snapshot) load(size int64) error {
+	s.size = size
 	h := make([]byte, snapshotHead)
 	if _, err := s.file.ReadAt(h, 0); err != nil {
 		return damaged(snapshotName, 0, "a header that is cut off", err)
@@ -345,7 +347,7 @@ func (s *Snapshot) Chunks() int { return len(s.chunks) }
 func (s *Snapshot) Chunk(i int, dst []Message) ([]Message, error) {
 	c := s.chunks[i]
 	n := int(c.n)
-	if n > ChunkLen || int(c.size) < n*recordLen || c.size > ChunkLen*(recordLen+1<<17) {
+	if n > ChunkLen || int64(c.size) < int64(n)*recordLen || c.off < snapshotHead || c.off > s.size-int64(c.size) {
 		return dst, &FormatError{snapshotName, c.off, "a chunk of a wrong size", ErrDamaged}
 	}
 	b := make([]byte, c.size)
