@@ -94,10 +94,8 @@ func (b *builder) add(m *index.Message) {
 			b.next.spine = append(b.next.spine, span{c: &chunk{}, first: m.UID})
 			b.own = append(b.own, ownAll)
 			b.tail = b.tail[:0]
-			k++
 		}
 		b.open = true
-		k = len(b.next.spine) - 1
 	}
 	b.tail = b.chunk(len(b.next.spine)-1, ownAll).add(m, b.infos.id(m.Info), b.tail)
 }

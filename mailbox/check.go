@@ -88,7 +88,7 @@ func (m *Mailbox) checkJournal(s *Snapshot) error {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
 	t := b.finish()
-	if t.Len() != s.Len() || t.uidNext != s.uidNext || t.validity != s.validity || t.modseq != s.modseq || t.recentFrom != s.recentFrom {
+	if t.Len() != s.Len() || t.uidNext != s.uidNext || t.validity != s.validity || t.modseq != s.modseq || (t.recentFrom != s.recentFrom && !m.unclaimed) {
 		return fmt.Errorf("the journal says %d messages, %+v; the snapshot %d, %+v", t.Len(), t.head, s.Len(), s.head)
 	}
 	var errs []error

@@ -25,6 +25,11 @@ type Config struct {
 	// Fsync false trades durability away, knowingly (IMAP_FSYNC=0).
 	Fsync bool
 
+	// Boot names this life of the machine: another after each start. Where Fsync is
+	// false it tells a mailbox whether something that was written may be lost. Empty:
+	// not known.
+	Boot string
+
 	// Fsyncs bounds how many fsyncs run at once, over all mailboxes that share
 	// the channel: each holds one place of its buffer. Nil: no bound.
 	Fsyncs chan struct{}

@@ -24,7 +24,7 @@ func (m *Mailbox) relocate(ctx context.Context, msg *Message) (Message, error) {
 	} else {
 		err = m.reconcile(ctx, [2]bool{true, true})
 	}
-	if err != nil && !errors.Is(err, ErrFull) {
+	if err != nil && !bearable(err) {
 		return Message{}, err
 	}
 	now, ok := m.Snapshot().Lookup(msg.UID)

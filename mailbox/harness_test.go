@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"postrider/mail"
-	"postrider/maildir"
 	"postrider/mailbox"
+	"postrider/maildir"
 	"postrider/vfs"
 	"postrider/vfs/memfs"
 )
@@ -340,4 +340,3 @@ func (e *eyes) some(n int) {
 		fn(h)
 	}
 }
-

@@ -143,7 +143,7 @@ func (m *Mailbox) reconcileHints() error {
 		}
 	}
 	if err := m.commit(v); err != nil {
-		if errors.Is(err, ErrFull) {
+		if bearable(err) {
 			return nil // m.full has it tried again; what asks is served meanwhile
 		}
 		return err

@@ -96,10 +96,13 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 			return fmt.Errorf("asking for a UIDVALIDITY: %w", err)
 		}
 	}
-	unsafe := m.side.marks[unsafeMark] != ""
-	if moved || unsafe {
-		m.log.Warn("the mailbox's files were copied, restored or not synced: UIDs go on far above", "folder", m.folder.Dir().Path())
-		next, modseq = next+min(jump, maxUID-next), modseq+jump
+	lost := m.lostTail()
+	if moved || lost > 0 {
+		m.log.Warn("the mailbox's files were copied, restored or not synced: UIDs go on above", "folder", m.folder.Dir().Path())
+		if moved {
+			lost = jump
+		}
+		next, modseq = next+min(lost, maxUID-next), modseq+mail.ModSeq(lost)
 	}
 	if m.c.Floor != nil {
 		uid, mod, err := m.c.Floor()
@@ -108,20 +111,53 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 		}
 		next, modseq = max(next, uid), max(modseq, mod)
 	}
-	if unsafe == m.c.Fsync { // the switch was turned
-		if err := m.note(index.Mark{Name: unsafeMark, Value: map[bool]string{true: "", false: "1"}[m.c.Fsync]}); err != nil {
-			return err
-		}
-	}
 	if v == s.validity && next == s.uidNext && modseq == s.modseq {
-		return nil
+		return m.markLife()
 	}
-	return m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
+	err := m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
+	if err == nil {
+		err = m.markLife()
+	}
+	if s.validity != 0 && bearable(err) {
+		return nil // nothing else can be written either
+	}
+	return err
 }
 
-// unsafeMark is in a journal while it is written without fsync: if the process, or
-// the machine, stops meanwhile, numbers may be lost that clients know.
+// unsafeMark is in a journal while it is written without fsync. Its value says in which
+// life of the machine: only the machine's stop, not the process's, loses what was written.
 const unsafeMark = "nofsync"
+
+// smallJump is above what can be lost where it is not known whether something was.
+const smallJump = 10_000
+
+// lostTail is how many numbers may have been given that the journal does not know
+// because it was written without fsync.
+func (m *Mailbox) lostTail() mail.UID {
+	switch life := m.side.marks[unsafeMark]; {
+	case life == "" || m.epoch > 1 || m.c.Boot != "" && life == m.c.Boot:
+		return 0
+	case m.c.Boot == "" || life == unknownLife:
+		return smallJump
+	}
+	return jump
+}
+
+const unknownLife = "?"
+
+// markLife notes in the journal whether, and in which life, it is not synced.
+func (m *Mailbox) markLife() error {
+	want := ""
+	if !m.c.Fsync {
+		if want = m.c.Boot; want == "" {
+			want = unknownLife
+		}
+	}
+	if m.side.marks[unsafeMark] == want {
+		return nil
+	}
+	return m.note(index.Mark{Name: unsafeMark, Value: want})
+}
 
 // maxUID is the last number that a message may get: UIDNEXT must fit, too.
 const maxUID = mail.UID(1<<32 - 2)
@@ -146,7 +182,7 @@ func (m *Mailbox) recover(ctx context.Context) error {
 		m.full = true
 		err = m.readStale(ctx)
 	}
-	if err == nil || errors.Is(err, ErrFull) {
+	if err == nil || bearable(err) {
 		err = m.compact()
 	}
 	m.doubtful.Store(err != nil)

@@ -30,21 +30,22 @@ type Mailbox struct {
 
 	// lock is held by whoever makes the next snapshot; it guards the fields below
 	// it. A channel, so that who waits can give up.
-	lock    chan struct{}
-	dir     vfs.Dir        // of the index files
-	journal *index.Journal // replaced only with sync.run held, too
-	infos   *infos
-	names   *nameTable
-	side    side
-	epoch   uint64 // counts the journal files that this process had open
-	serial  uint64 // counts the snapshots
-	snapped int64  // where in the journal the snapshot file stands
-	dirs    [2]dirState
-	own     [2]bool // we changed the directory since the lock was taken
-	full    bool    // both directories must be read
-	loading bool    // what is applied was written before this process looked
-	twins   map[string][]mail.MessageFile
-	closed  bool
+	lock      chan struct{}
+	dir       vfs.Dir        // of the index files
+	journal   *index.Journal // replaced only with sync.run held, too
+	infos     *infos
+	names     *nameTable
+	side      side
+	epoch     uint64 // counts the journal files that this process had open
+	serial    uint64 // counts the snapshots
+	snapped   int64  // where in the journal the snapshot file stands
+	dirs      [2]dirState
+	own       [2]bool // we changed the directory since the lock was taken
+	full      bool    // both directories must be read
+	unclaimed bool    // the journal does not know of every claim of \Recent
+	loading   bool    // what is applied was written before this process looked
+	twins     map[string][]mail.MessageFile
+	closed    bool
 
 	snap     atomic.Pointer[Snapshot]
 	cache    atomic.Pointer[index.Cache]
@@ -85,7 +86,7 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
 	}
-	if err != nil && !errors.Is(err, ErrFull) {
+	if err != nil && !bearable(err) {
 		m.shut()
 		return nil, err
 	}
@@ -251,7 +252,7 @@ func (m *Mailbox) Close() error {
 		if err == nil {
 			err = m.change(ctx, m.finish)
 		}
-		if errors.Is(err, ErrClosed) || errors.Is(err, ErrFull) {
+		if errors.Is(err, ErrClosed) || bearable(err) {
 			err = nil
 		}
 	}
@@ -272,6 +273,9 @@ func (m *Mailbox) finish() error {
 	var records []index.Record
 	if t := m.provable(); (t.NewKnown || t.CurKnown) && !sameTimes(t, m.side.times) {
 		records = append(records, t)
+	}
+	if m.unclaimed {
+		records = append(records, index.RecentClaimed{UpTo: m.Snapshot().recentFrom - 1})
 	}
 	if m.side.marks[unsafeMark] != "" {
 		records = append(records, index.Mark{Name: unsafeMark})

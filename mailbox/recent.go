@@ -29,10 +29,11 @@ func (m *Mailbox) ClaimRecent(ctx context.Context) (lowest mail.UID, s *Snapshot
 		}
 		records := append(m.takeNew(s, lowest), index.RecentClaimed{UpTo: s.uidNext - 1})
 		err := m.note(records...)
-		if errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly) {
+		if bearable(err) {
 			b := newBuilder(m.Snapshot(), m.infos)
 			b.next.recentFrom = s.uidNext
 			m.publish(b)
+			m.unclaimed = true
 			err = nil
 		}
 		s = m.Snapshot()

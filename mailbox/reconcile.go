@@ -48,7 +48,8 @@ func newFindings(s *Snapshot) *findings {
 // EXAMINE, NOOP, CHECK, STATUS and the start of IDLE call it. It gives UIDs to new
 // files but leaves them in new, and claims nothing as \Recent.
 //
-// Mail that cannot get a UID because the disk is full is not shown yet, and no error.
+// Mail that cannot get a UID because the disk is full, or the journal may only be
+// read, is not shown yet, and no error.
 func (m *Mailbox) Refresh(ctx context.Context) (*Snapshot, error) {
 	if err := m.take(ctx); err != nil {
 		return nil, err
@@ -58,11 +59,15 @@ func (m *Mailbox) Refresh(ctx context.Context) (*Snapshot, error) {
 	if err == nil && !quiet {
 		err = m.locked(ctx, func() error { return m.readStale(ctx) })
 	}
-	if err != nil && !errors.Is(err, ErrFull) {
+	if err != nil && !bearable(err) {
 		return nil, err
 	}
 	return m.Snapshot(), nil
 }
+
+// bearable says that nothing can be written down, which does not keep anybody from
+// reading what is known.
+func bearable(err error) bool { return errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly) }
 
 // quiet says that nothing calls for the file lock. It costs three fstats.
 func (m *Mailbox) quiet() (bool, error) {
@@ -158,7 +163,10 @@ func (v *survey) take(f mail.MessageFile) {
 		return
 	}
 	v.seen.set(i)
-	if !sameName(msg, f) {
+	switch {
+	case f.New != msg.New: // it moved, or is another file, and the reading may leave out the first
+		v.double(msg.file(), f)
+	case !sameName(msg, f):
 		v.moved[uid] = sighting{file: f}
 	}
 }

@@ -36,12 +36,15 @@ func (m *Mailbox) unread() (dirs [2]bool, err error) {
 	if err != nil {
 		return dirs, fmt.Errorf("looking at the directories: %w", err)
 	}
-	covered, drained := m.covered(), false
-	if covered && (!t.New.Equal(m.dirs[inNewDir].seen) || !t.Cur.Equal(m.dirs[inCurDir].seen)) {
-		drained = m.c.Watch.Drained() && m.hints.empty()
-	}
+	now, covered, drained := m.now(), m.covered(), false
 	for i, mtime := range [2]time.Time{t.New, t.Cur} {
-		dirs[i] = m.dirs[i].stale(mtime, covered, drained, m.now(), m.c.Poll)
+		if covered && !drained && (!mtime.Equal(m.dirs[i].seen) || now.Sub(mtime) < grain) {
+			drained = m.c.Watch.Drained()
+		}
+	}
+	drained = drained && m.hints.empty()
+	for i, mtime := range [2]time.Time{t.New, t.Cur} {
+		dirs[i] = m.dirs[i].stale(mtime, covered, drained, now, m.c.Poll)
 	}
 	return dirs, nil
 }

@@ -1,0 +1,14 @@
+package mailbox
+
+import "context"
+
+// CompactNow begins a new journal and writes the snapshot file, worth it or not.
+func (m *Mailbox) CompactNow(ctx context.Context) error {
+	return m.change(ctx, func() error {
+		if err := m.compact(); err != nil {
+			return err
+		}
+		m.snapped = -snapshotSize
+		return m.checkpoint()
+	})
+}
