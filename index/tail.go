@@ -1,0 +1,96 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"postrider/vfs"
+)
+
+// Grown reports whether the file is not as long as what the caller has been told:
+// somebody else wrote. It costs one fstat.
+func (j *Journal) Grown() (bool, error) {
+	info, err := j.file.Stat()
+	if err != nil {
+		return false, fmt.Errorf("looking at the journal: %w", err)
+	}
+	return info.Size != j.pos && !(j.torn && info.Size == j.end) || info.Nlink == 0, nil
+}
+
+// ReadTail hands over each batch after Pos. A torn batch at the end is left alone: it
+// may be on its way. ErrReplaced: open the journal anew. An error of apply ends it.
+//
+// Bytes that were durable once and do not pass their check are left out: Damage says
+// so, and a last batch that is in no file makes both times unknown and UIDNEXT and
+// the mod-sequence jump, since the lost batches may have given numbers.
+func (j *Journal) ReadTail(apply func(*Batch) error) error {
+	info, err := j.file.Stat()
+	if err != nil {
+		return fmt.Errorf("looking at the journal: %w", err)
+	}
+	if info.Size < j.pos {
+		return fmt.Errorf("the journal was cut: %w", ErrReplaced)
+	}
+	r := &frameReader{r: j.file, pos: j.pos, end: info.Size}
+	skipped := false
+	for {
+		payload, torn, err := r.next()
+		if errors.Is(err, io.EOF) && torn {
+			if next := resume(j.file, r.pos, info.Size); next > 0 {
+				j.damage = &FormatError{journalName, r.pos, fmt.Sprintf("%d bytes that were on disk once", next-r.pos), ErrDamaged}
+				r.pos, skipped = next, true
+				continue
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			j.torn, j.end = torn, info.Size
+			return j.tailRead(info, skipped, apply)
+		}
+		if err != nil {
+			return fmt.Errorf("reading the journal: %w", err)
+		}
+		replaced, err := j.readBatch(payload, apply)
+		if err != nil {
+			return err
+		}
+		if j.pos = r.pos; replaced {
+			return ErrReplaced
+		}
+	}
+}
+
+// tailRead ends a ReadTail that came to the end of the file.
+func (j *Journal) tailRead(info vfs.Info, skipped bool, apply func(*Batch) error) error {
+	j.sync.wrote(j.pos)
+	if skipped {
+		if err := apply(j.last.jump()); err != nil {
+			return err
+		}
+	}
+	if info.Nlink == 0 {
+		return ErrReplaced
+	}
+	return nil
+}
+
+func (j *Journal) readBatch(payload []byte, apply func(*Batch) error) (replaced bool, err error) {
+	b, err := decodeBatch(payload)
+	if errors.Is(err, ErrReadOnly) {
+		j.readOnly, err = &FormatError{journalName, j.pos, err.Error(), ErrReadOnly}, nil
+	}
+	if err != nil {
+		return false, &FormatError{journalName, j.pos, err.Error(), ErrDamaged}
+	}
+	j.last.note(b)
+	return isReplaced(b), apply(b)
+}
+
+func isReplaced(b *Batch) bool {
+	for _, r := range b.Records {
+		if m, ok := r.(Mark); ok && m.Name == replacedMark {
+			return true
+		}
+	}
+	return false
+}
