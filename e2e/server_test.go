@@ -30,7 +30,7 @@ const mailID = 14300
 const password = "pass"
 
 // users is how many accounts each server has: u1, u2 ...
-const users = 60
+const users = 120
 
 // binary is the program under test, built by TestMain.
 var binary string
