@@ -77,7 +77,7 @@ func (m *Mailbox) applyAppended(b *builder, row *index.Message) {
 		b.insert(row)
 	}
 	b.next.uidNext = max(b.next.uidNext, row.UID+1)
-	m.names.add(row.Base, row.UID)
+	m.named(row.Base, row.UID)
 }
 
 // last is the highest UID so far.
@@ -105,7 +105,7 @@ func (b *builder) applyKnown(r *index.Known) {
 	}
 	c := b.chunk(k, ownFacts)
 	fa := c.facts[i]
-	size, crlf, internal, ino := fa.size, fa.crlf(), fa.internal, uint64(fa.ino)
+	size, crlf, internal, ino := fa.size(), fa.crlf(), fa.internal(), uint64(fa.file)
 	if r.Size >= 0 {
 		size = r.Size
 	}

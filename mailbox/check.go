@@ -82,7 +82,7 @@ func (m *Mailbox) checkJournal(s *Snapshot) error {
 		return err
 	}
 	defer j.Close()
-	other := &Mailbox{c: m.c, folder: m.folder, log: m.log, now: m.now, journal: j, infos: newInfos(), names: newNameTable()}
+	other := &Mailbox{c: m.c, folder: m.folder, log: m.log, now: m.now, journal: j, infos: newInfos()}
 	b := newBuilder(emptySnapshot(), other.infos)
 	if err := j.ReadTail(func(batch *index.Batch) error { other.apply(b, batch); return nil }); err != nil {
 		return fmt.Errorf("reading the journal: %w", err)

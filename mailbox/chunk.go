@@ -31,15 +31,63 @@ type ident struct {
 	n     uint8  // its length
 }
 
-// facts are what is found out about a message's file, once.
+// facts are what is found out about a message's file, once, in 16 octets.
 type facts struct {
-	size     int64 // -1 unknown
-	internal index.Stamp
-	lines    uint32 // CRLF size less size, unknownLines if unknown
-	ino      uint32 // the inode's low bits, 0 unknown
+	sizeLow, dateLow   uint32
+	lines              uint32 // CRLF size less size, unknownLines if unknown
+	sizeHigh, dateHigh uint8
+	file               uint16 // tells inodes apart, as fold does; 0 unknown
 }
 
 const unknownLines = math.MaxUint32
+
+// size is the octets in the file, -1 if unknown: 40 bits hold it, plus one.
+func (fa facts) size() int64 { return (int64(fa.sizeHigh)<<32 | int64(fa.sizeLow)) - 1 }
+
+// internal is the INTERNALDATE: 40 bits hold it, with a sign.
+func (fa facts) internal() index.Stamp {
+	return index.Stamp(int64(int8(fa.dateHigh))<<32 | int64(fa.dateLow))
+}
+
+// crlf is the octets as served, -1 if unknown.
+func (fa facts) crlf() int64 {
+	if fa.size() < 0 || fa.lines == unknownLines {
+		return -1
+	}
+	return fa.size() + int64(fa.lines)
+}
+
+func factsOf(size, crlf int64, internal index.Stamp, ino uint64) facts {
+	const bits = 40
+	size = min(max(size, -1), 1<<bits-2)
+	if internal < -1<<(bits-1) || internal >= 1<<(bits-1) {
+		internal = 0
+	}
+	fa := facts{
+		sizeLow: uint32(size + 1), sizeHigh: uint8((size + 1) >> 32),
+		dateLow: uint32(internal), dateHigh: uint8(internal >> 32),
+		lines: unknownLines, file: fold(ino),
+	}
+	if size >= 0 && crlf >= size && crlf-size < unknownLines {
+		fa.lines = uint32(crlf - size)
+	}
+	return fa
+}
+
+// provenIno stands for the inode of a message whose size was looked up before this
+// process began. Inodes are not compared over restarts: a Maildir that was copied or
+// restored has other ones.
+const provenIno = 1
+
+// fold makes 16 bits of an inode number: 0 and 1 stay, everything else is above.
+func fold(ino uint64) uint16 {
+	if ino <= provenIno {
+		return uint16(ino)
+	}
+	ino ^= ino >> 32
+	ino ^= ino >> 16
+	return max(uint16(ino), provenIno+1)
+}
 
 // state is what changes.
 type state struct {
@@ -104,7 +152,7 @@ func (c *chunk) count() sums {
 		if f.Has(mail.Deleted) {
 			s.deleted++
 		}
-		if n := c.facts[i].size; n >= 0 {
+		if n := c.facts[i].size(); n >= 0 {
 			s.size += n
 		} else {
 			s.unsized++
@@ -118,28 +166,13 @@ func (c *chunk) row(i int, infos []string) index.Message {
 	id, fa, st := c.ids[i], c.facts[i], c.states[i]
 	m := index.Message{
 		UID: id.uid, Flags: st.mail(), New: st.isNew(), Keywords: st.keywords, ModSeq: st.modseq,
-		Size: fa.size, CRLFSize: fa.crlf(), Internal: fa.internal, Saved: index.Stamp(id.saved), Ino: uint64(fa.ino),
+		Size: fa.size(), CRLFSize: fa.crlf(), Internal: fa.internal(), Saved: index.Stamp(id.saved), Ino: uint64(fa.file),
 		Base: c.base(i), Info: infos[st.info],
 	}
 	if c.emails != nil {
 		m.EmailID = c.emails[i]
 	}
 	return m
-}
-
-func (fa facts) crlf() int64 {
-	if fa.size < 0 || fa.lines == unknownLines {
-		return -1
-	}
-	return fa.size + int64(fa.lines)
-}
-
-func factsOf(size, crlf int64, internal index.Stamp, ino uint64) facts {
-	fa := facts{size: max(size, -1), internal: internal, lines: unknownLines, ino: uint32(ino)}
-	if size >= 0 && crlf >= size && crlf-size < unknownLines {
-		fa.lines = uint32(crlf - size)
-	}
-	return fa
 }
 
 // add puts a message at the end of a chunk that is being built. names is the

@@ -45,6 +45,7 @@ type site struct {
 	clock  *clock
 	unique *maildir.Unique
 	fsync  bool
+	fsyncs chan struct{}
 	valid  mail.UIDValidity
 	serial int
 }
@@ -91,7 +92,7 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := mailbox.Config{Folder: f, Fsync: w.fsync, Now: w.clock.now, Validity: func() (mail.UIDValidity, error) { w.valid++; return w.valid, nil }}
+	c := mailbox.Config{Folder: f, Fsync: w.fsync, Fsyncs: w.fsyncs, Now: w.clock.now, Validity: func() (mail.UIDValidity, error) { w.valid++; return w.valid, nil }}
 	if e != nil {
 		c.Watch = e
 	}

@@ -33,7 +33,7 @@ func (m *Mailbox) load() error {
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
-	m.journal, m.infos, m.names, m.side, m.snapped = j, newInfos(), newNameTable(), side{}, 0
+	m.journal, m.infos, m.names, m.side, m.snapped = j, newInfos(), nil, side{}, 0
 	m.epoch++
 	m.sync.renewed(m.epoch)
 	if found.Damage != nil {
@@ -76,7 +76,7 @@ func (m *Mailbox) loadSnapshot(b *builder) {
 			m.log.Warn("the snapshot of a mailbox is damaged; the journal is read instead", "folder", m.folder.Dir().Path(), "error", err)
 			m.journal.Rewind()
 			*b = *newBuilder(emptySnapshot(), m.infos)
-			m.names, m.side = newNameTable(), side{}
+			m.names, m.side = nil, side{}
 			return
 		}
 		for k := range rows {

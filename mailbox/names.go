@@ -2,71 +2,91 @@ package mailbox
 
 import (
 	"hash/maphash"
-	"slices"
 
 	"postrider/mail"
 )
 
-// nameTable finds the UIDs that may have a base name: by a hash of 32 bits, eight
-// bytes a message. What it gives is checked against the snapshot, so a UID that is
-// gone does no harm. The mailbox's lock guards it.
+// nameTable finds a message by its file's base name: an open hash table of nothing but
+// UIDs, since the names are in the snapshot. UIDs of messages that are gone stay until
+// it is built anew. The mailbox's lock guards it.
 type nameTable struct {
-	seed   maphash.Seed
-	sorted []uint64 // hash above UID
-	fresh  map[uint32][]mail.UID
-	n      int // in fresh
+	seed  maphash.Seed
+	slots []mail.UID
+	used  int
 }
 
-func newNameTable() *nameTable {
-	return &nameTable{seed: maphash.MakeSeed(), fresh: map[uint32][]mail.UID{}}
-}
-
-func (t *nameTable) hash(base string) uint32 { return uint32(maphash.String(t.seed, base)) }
-
-func (t *nameTable) add(base string, uid mail.UID) {
-	h := t.hash(base)
-	t.fresh[h] = append(t.fresh[h], uid)
-	if t.n++; t.n > 1024+len(t.sorted) {
-		t.settle()
-	}
-}
-
-func (t *nameTable) settle() {
-	for h, uids := range t.fresh {
-		for _, u := range uids {
-			t.sorted = append(t.sorted, uint64(h)<<32|uint64(u))
+func buildNameTable(s *Snapshot) *nameTable {
+	t := &nameTable{seed: maphash.MakeSeed(), slots: make([]mail.UID, s.Len()+s.Len()/3+64)}
+	for _, sp := range s.spine {
+		for i, id := range sp.c.ids {
+			t.add(sp.c.base(i), id.uid)
 		}
 	}
-	slices.Sort(t.sorted)
-	t.sorted = slices.Compact(t.sorted)
-	t.fresh, t.n = map[uint32][]mail.UID{}, 0
+	return t
 }
 
-// each calls f for each UID that may have the name.
-func (t *nameTable) each(base string, f func(mail.UID) bool) {
-	h := t.hash(base)
-	for _, u := range t.fresh[h] {
-		if f(u) {
-			return
+// first is where the search for a name begins.
+func (t *nameTable) first(base string) int {
+	h := maphash.String(t.seed, base)
+	return int(h >> 32 * uint64(len(t.slots)) >> 32)
+}
+
+// add adds a UID; false if the table is too full for that.
+func (t *nameTable) add(base string, uid mail.UID) bool {
+	if t.used >= len(t.slots)/8*7 {
+		return false
+	}
+	i := t.first(base)
+	for ; t.slots[i] != 0; i = t.next(i) {
+		if t.slots[i] == uid {
+			return true
 		}
 	}
-	i, _ := slices.BinarySearch(t.sorted, uint64(h)<<32)
-	for ; i < len(t.sorted) && uint32(t.sorted[i]>>32) == h; i++ {
-		if f(mail.UID(t.sorted[i])) {
-			return
+	t.slots[i] = uid
+	t.used++
+	return true
+}
+
+func (t *nameTable) next(i int) int {
+	if i++; i == len(t.slots) {
+		return 0
+	}
+	return i
+}
+
+// lookup finds a message of s, which is the newest snapshot, by its base name: its UID
+// and its index.
+func (m *Mailbox) lookup(s *Snapshot, base string) (uid mail.UID, index int, found bool) {
+	if m.names == nil {
+		m.names = buildNameTable(s)
+	}
+	t := m.names
+	for i := t.first(base); t.slots[i] != 0; i = t.next(i) {
+		k := s.chunkOf(t.slots[i])
+		if k < 0 {
+			continue
 		}
+		if j, ok := s.spine[k].c.find(t.slots[i]); ok && s.spine[k].c.base(j) == base {
+			return t.slots[i], int(s.spine[k].start) + j, true
+		}
+	}
+	return 0, 0, false
+}
+
+// named keeps the table true when a message is added.
+func (m *Mailbox) named(base string, uid mail.UID) {
+	if m.names != nil && !m.names.add(base, uid) {
+		m.names = nil // built anew when it is needed
 	}
 }
 
 // byBase finds the message with a base name.
-func (m *Mailbox) byBase(s *Snapshot, base string) (msg Message, found bool) {
-	m.names.each(base, func(uid mail.UID) bool {
-		if x, ok := s.Lookup(uid); ok && x.Base == base {
-			msg, found = x, true
-		}
-		return found
-	})
-	return msg, found
+func (m *Mailbox) byBase(s *Snapshot, base string) (Message, bool) {
+	_, i, ok := m.lookup(s, base)
+	if !ok {
+		return Message{}, false
+	}
+	return s.Message(i), true
 }
 
 // file is the message's file, as the snapshot has it.
@@ -76,18 +96,3 @@ func (msg *Message) file() mail.MessageFile {
 
 // infoOf is the part of a file's name after the base name.
 func infoOf(f mail.MessageFile) string { return f.Name[len(f.Base):] }
-
-// lookup finds a message of s by its base name: its UID and its index.
-func (m *Mailbox) lookup(s *Snapshot, base string) (uid mail.UID, index int, found bool) {
-	m.names.each(base, func(u mail.UID) bool {
-		k := s.chunkOf(u)
-		if k < 0 {
-			return false
-		}
-		if j, ok := s.spine[k].c.find(u); ok && s.spine[k].c.base(j) == base {
-			uid, index, found = u, int(s.spine[k].start)+j, true
-		}
-		return found
-	})
-	return uid, index, found
-}

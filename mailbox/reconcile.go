@@ -329,20 +329,15 @@ func (v *findings) choose(msg Message, i int, there []sighting) int {
 	return 0
 }
 
-// provenIno stands for the inode of a message whose size was looked up by another
-// process: inodes are not compared over restarts, since a Maildir that was copied
-// or restored has other ones.
-const provenIno = 1
-
 // replaced says that the file is not the message's: it has another size than the
 // one that was looked up, or another inode.
 func (v *findings) replaced(i int, at sighting) bool {
 	sp := &v.s.spine[v.s.chunkAt(i)]
 	fa := sp.c.facts[i-int(sp.start)]
-	if !at.looked || fa.ino == 0 || fa.size < 0 {
+	if !at.looked || fa.file == 0 || fa.size() < 0 {
 		return false
 	}
-	return fa.size != at.info.Size || fa.ino != provenIno && fa.ino != uint32(at.info.Ino)
+	return fa.size() != at.info.Size || fa.file != provenIno && fa.file != fold(at.info.Ino)
 }
 
 // separate gives a file whose base name is another message's one of its own.

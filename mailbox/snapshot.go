@@ -122,7 +122,7 @@ func (s *Snapshot) message(c *chunk, i int) Message {
 	id, fa, st := &c.ids[i], &c.facts[i], &c.states[i]
 	return Message{
 		UID: id.uid, Flags: st.mail(), New: st.isNew(), ModSeq: st.modseq, Keywords: st.keywords,
-		Size: fa.size, CRLFSize: fa.crlf(), Internal: fa.internal.Time(), Saved: index.Stamp(id.saved).Time(),
+		Size: fa.size(), CRLFSize: fa.crlf(), Internal: fa.internal().Time(), Saved: index.Stamp(id.saved).Time(),
 		Base: c.base(i), Info: s.infos[st.info],
 	}
 }
