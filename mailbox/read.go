@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"postrider/index"
 	"postrider/mail"
@@ -25,7 +28,7 @@ func (m *Mailbox) OpenMessage(ctx context.Context, uid mail.UID) (Served, error)
 		file, err := m.folder.Open(msg.file())
 		if err == nil {
 			if err = m.isItself(uid, file); err == nil {
-				return m.served(&msg, file)
+				return m.checked(ctx, &msg, file)
 			}
 			file.Close()
 			if !errors.Is(err, fs.ErrNotExist) {
@@ -57,6 +60,41 @@ func (m *Mailbox) isItself(uid mail.UID, file vfs.File) error {
 	return nil
 }
 
+// cheapSize is up to which size the length as served costs nothing to know.
+const cheapSize = 256 << 10
+
+// checked opens a message's text and compares the sizes that the file's name hinted at
+// with the truth, where that is known by now.
+func (m *Mailbox) checked(ctx context.Context, msg *Message, file vfs.File) (Served, error) {
+	info, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("looking at a message: %w", err)
+	}
+	text, err := m.served(msg, file)
+	if err != nil || msg.CRLFSize < 0 {
+		return text, err
+	}
+	wrong := info.Size != msg.Size
+	if info.Size <= cheapSize {
+		n, err := text.Size()
+		wrong = wrong || err == nil && n != msg.CRLFSize
+	}
+	if !wrong {
+		return text, nil
+	}
+	n, err := text.Size()
+	if err == nil {
+		k := index.Known{UID: msg.UID, Size: info.Size, CRLFSize: n, Internal: index.StampOf(info.Mtime), Ino: info.Ino}
+		err = m.change(ctx, func() error { return m.note(k) })
+	}
+	if err != nil && !bearable(err) {
+		text.Close()
+		return nil, fmt.Errorf("noting the size of a message: %w", err)
+	}
+	return text, nil
+}
+
 func (m *Mailbox) served(msg *Message, file vfs.File) (Served, error) {
 	s, err := m.folder.Served(msg.file(), file)
 	if err != nil {
@@ -65,43 +103,79 @@ func (m *Mailbox) served(msg *Message, file vfs.File) (Served, error) {
 	return s, nil
 }
 
+// fillers is how many message files are read at once to fill in what is not known.
+const fillers = 4
+
 // Fill finds out the sizes and internal dates of the messages of uids that are
 // not known yet and returns a snapshot that has them; a message that is gone
 // keeps what it has. It costs nothing if all is known.
 func (m *Mailbox) Fill(ctx context.Context, uids mail.UIDSet) (*Snapshot, error) {
 	s := m.Snapshot()
-	var records []index.Record
+	var unknown []Message
 	for _, r := range uids {
 		for i, _ := s.Find(r.First); i < s.Len() && s.UID(i) <= r.Last; i++ {
 			if msg := s.Message(i); msg.CRLFSize < 0 || msg.Internal.IsZero() {
-				k, err := m.find(ctx, &msg)
-				if errors.Is(err, ErrVanished) {
-					continue
-				}
-				if err != nil {
-					return s, err
-				}
-				records = append(records, k)
+				unknown = append(unknown, msg)
 			}
 		}
 	}
-	if len(records) == 0 {
+	if len(unknown) == 0 {
 		return s, nil
 	}
-	err := m.change(ctx, func() error {
-		for len(records) > 0 {
-			n := min(len(records), batchLen)
-			if err := m.note(records[:n]...); err != nil {
+	records, err := m.findAll(ctx, unknown)
+	if err != nil {
+		return s, err
+	}
+	err = m.change(ctx, func() error {
+		for part := range slices.Chunk(records, batchLen) {
+			if err := m.note(part...); err != nil {
 				return err
 			}
-			records = records[n:]
 		}
 		return nil
 	})
-	if errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly) {
+	if bearable(err) {
 		return m.with(s, records), nil // known, though not written down
 	}
 	return m.Snapshot(), err
+}
+
+// findAll looks at the files of messages, several at once. A panic of one look comes
+// out here.
+func (m *Mailbox) findAll(ctx context.Context, unknown []Message) ([]index.Record, error) {
+	found := make([]index.Record, len(unknown))
+	var next atomic.Int64
+	look := func() (err error) {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(unknown) {
+				return nil
+			}
+			k, err := m.find(ctx, &unknown[i])
+			if err == nil {
+				found[i] = k
+			} else if !errors.Is(err, ErrVanished) {
+				next.Store(int64(len(unknown)))
+				return err
+			}
+		}
+	}
+	var wait sync.WaitGroup
+	errs := make([]error, min(fillers, len(unknown)))
+	panics := make([]any, len(errs))
+	for n := range errs {
+		wait.Go(func() {
+			defer func() { panics[n] = recover() }()
+			errs[n] = look()
+		})
+	}
+	wait.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
+	return slices.DeleteFunc(found, func(r index.Record) bool { return r == nil }), errors.Join(errs...)
 }
 
 // with is a snapshot with facts that the journal does not have.
