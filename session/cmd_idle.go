@@ -32,25 +32,39 @@ func (s *Session) idle(ctx context.Context, c *wire.Command, _ wire.None) error 
 	return s.wait(ctx, c)
 }
 
-// wait tells what happens until the client says DONE.
+// wait tells what happens until the client says DONE. Changes that wake nobody, such
+// as keywords from another process, or anything where there is no notification, are
+// looked for every Poll.
 func (s *Session) wait(ctx context.Context, c *wire.Command) error {
-	until := time.Now().Add(s.IdleTimeout)
+	now := time.Now()
+	until, alive, look := now.Add(s.IdleTimeout), now.Add(s.KeepAlive), now.Add(s.Poll)
 	for {
 		if s.sel != nil {
 			if _, err := s.sync(ctx, syncing{expunge: true}); err != nil {
 				return err
 			}
 		}
-		ev, err := c.WaitInput(min(s.KeepAlive, time.Until(until)))
-		switch {
+		next := min(time.Until(until), time.Until(alive))
+		if s.sel != nil {
+			next = min(next, time.Until(look))
+		}
+		ev, err := c.WaitInput(next)
+		switch now = time.Now(); {
 		case err != nil:
 			return err
 		case ev == wire.Input:
 			return s.endIdle(c)
-		case ev == wire.Timeout && !time.Now().Before(until):
+		case ev == wire.Timeout && !now.Before(until):
 			return imap.Bye("", "Disconnected for inactivity")
-		case ev == wire.Timeout:
+		case ev == wire.Timeout && !now.Before(alive):
 			c.Untagged(imap.OK("", "Still here"))
+			alive = now.Add(s.KeepAlive)
+		}
+		if s.sel != nil && !now.Before(look) {
+			look = now.Add(s.Poll)
+			if _, err := s.sel.Refresh(ctx); err != nil && !s.sel.Gone() {
+				return err
+			}
 		}
 	}
 }

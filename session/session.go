@@ -30,6 +30,7 @@ type Config struct {
 	IdleTimeout  time.Duration // without a command, and of one IDLE; 0: 31 minutes
 	ReadTimeout  time.Duration // without a byte inside a command; 0: 5 minutes
 	KeepAlive    time.Duration // between signs of life in IDLE; 0: 2 minutes
+	Poll         time.Duration // how often IDLE looks for what wakes nobody; 0: a minute
 	EnhancedIdle bool          // changes are pushed, as Courier's word has it
 	Workers      int           // messages read at once for one FETCH; 0: the cores
 
@@ -85,6 +86,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.KeepAlive == 0 {
 		c.KeepAlive = 2 * time.Minute
+	}
+	if c.Poll == 0 {
+		c.Poll = time.Minute
 	}
 	if c.FirstText == "" {
 		c.FirstText = "LOGIN Ok."
