@@ -44,6 +44,7 @@ type HouseConfig struct {
 	FileMode   fs.FileMode                        // of messages; 0: 0666 less the umask
 	Fsync      bool                               // false trades durability away
 	Fsyncs     int                                // at once, over all mailboxes; 0: 8
+	Boot       string                             // names this life of the machine; "": not known
 	Poll       time.Duration                      // where there is no watch; 0: a minute
 	Linger     time.Duration                      // how long an unused mailbox stays open; 0: not at all
 	Now        func() time.Time                   // nil: time.Now

@@ -102,7 +102,8 @@ func (f *Folder) linkTemp(from vfs.Dir, name string, file vfs.File) (*draft, err
 			continue
 		}
 		if err == nil {
-			return f.checkLink(&draft{f: f, name: temp, linked: true, dev: st.Dev, ino: st.Ino, stored: st.Size})
+			return f.checkLink(&draft{f: f, name: temp, linked: true, settled: f.o.Now().Sub(st.Ctime) > settleAge,
+				dev: st.Dev, ino: st.Ino, stored: st.Size})
 		}
 		break
 	}
@@ -162,10 +163,14 @@ func (d *draft) Write(p []byte) (int, error) {
 	return d.text.Write(p)
 }
 
-// Sync makes the bytes durable. A link's are as durable as those of the original.
+// settleAge is when the system has long written a file's bytes to the disk by itself,
+// whether or not the program that delivered it synced it.
+const settleAge = time.Minute
+
+// Sync makes the bytes durable. Those of a link are so if the original is an old file.
 func (d *draft) Sync() error {
 	switch {
-	case d.linked:
+	case d.linked && d.settled:
 		return nil
 	case d.file == nil:
 		return d.syncCopy()

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"postrider/account"
@@ -31,6 +32,7 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 		Unique:     maildir.NewUnique(host, os.Getpid(), nil),
 		Fsync:      c.Fsync,
 		Poll:       c.PollInterval,
+		Boot:       bootID(),
 		Logger:     logger,
 		OpenLedger: openLedger,
 		Linger:     linger,
@@ -96,3 +98,12 @@ type ledger struct {
 
 // Close implements account.Ledger.
 func (l *ledger) Close() error { return errors.Join(l.Ledger.Close(), l.dir.Close()) }
+
+// bootID names this life of the machine, "" where the system does not.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
