@@ -22,6 +22,7 @@ type draft struct {
 	text *storer // nil for a staged copy
 
 	linked       bool // shares its inode with another message
+	settled      bool // and that was written long ago
 	dev, ino     uint64
 	stored       int64 // sizes of a staged copy
 	served       int64
