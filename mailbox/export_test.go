@@ -12,3 +12,8 @@ func (m *Mailbox) CompactNow(ctx context.Context) error {
 		return m.checkpoint()
 	})
 }
+
+// ReconcileNow reads both directories.
+func (m *Mailbox) ReconcileNow(ctx context.Context) error {
+	return m.change(ctx, func() error { return m.reconcile(ctx, [2]bool{true, true}) })
+}
