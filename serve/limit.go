@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"time"
@@ -48,15 +49,37 @@ func network(a netip.Addr) netip.Addr {
 	return a
 }
 
-// refuse tells a client why it is not served. A client of a TLS listener would
-// not understand; it gets the closed connection only.
-func refuse(conn net.Conn, implicit bool, reason string) {
-	defer conn.Close()
-	if implicit {
+const (
+	// refusals bounds the connections that are told why they are not served;
+	// beyond it they are only closed.
+	refusals = 64
+
+	refusalTime = 5 * time.Second // for a handshake and a line
+)
+
+// refuse tells a client why it is not served, on a TLS port under TLS, without
+// waiting for it.
+func (s *Server) refuse(ctx context.Context, conn net.Conn, implicit bool, reason string) {
+	select {
+	case s.refusing <- struct{}{}:
+	default:
+		conn.Close()
 		return
 	}
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
-	conn.Write([]byte("* BYE [LIMIT] " + reason + "\r\n"))
+	s.done.Go(func() {
+		defer func() { <-s.refusing }()
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(refusalTime))
+		if implicit {
+			secured, err := s.config.TLS.handshake(ctx, conn, refusalTime)
+			if err != nil {
+				return
+			}
+			defer secured.Close()
+			conn = secured
+		}
+		conn.Write([]byte("* BYE [LIMIT] " + reason + "\r\n"))
+	})
 }
 
 // register makes a connection known to drain; false if that has begun.

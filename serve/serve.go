@@ -48,6 +48,8 @@ type Server struct {
 	config  Config
 	buffers wire.Buffers
 
+	refusing chan struct{} // a place for each connection that is being refused
+
 	mu      sync.Mutex
 	open    map[*wire.Conn]struct{}
 	from    map[netip.Addr]int
@@ -76,7 +78,7 @@ func New(c Config) *Server {
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 10 * time.Second
 	}
-	return &Server{config: c, open: make(map[*wire.Conn]struct{}), from: make(map[netip.Addr]int)}
+	return &Server{config: c, refusing: make(chan struct{}, refusals), open: make(map[*wire.Conn]struct{}), from: make(map[netip.Addr]int)}
 }
 
 // Stats is the figures of this moment.
@@ -160,7 +162,7 @@ func (s *Server) admit(ctx context.Context, conn net.Conn, implicit bool) {
 	remote := addrPort(conn.RemoteAddr())
 	if reason := s.enter(remote.Addr()); reason != "" {
 		s.config.Logger.Warn("connection refused", "ip", remote.Addr(), "reason", reason)
-		go refuse(conn, implicit, reason)
+		s.refuse(ctx, conn, implicit, reason)
 		return
 	}
 	s.done.Go(func() {
@@ -179,7 +181,7 @@ func (s *Server) connection(ctx context.Context, conn net.Conn, remote netip.Add
 		}
 	}()
 	if implicit {
-		secured, err := s.config.TLS.handshake(ctx, conn, s.config.LoginTimeout)
+		secured, err := s.config.TLS.handshake(ctx, wire.Records(conn), s.config.LoginTimeout)
 		if err != nil {
 			logger.Info("TLS handshake failed", "err", err)
 			conn.Close()

@@ -285,3 +285,34 @@ func TestOldTLSIsRefused(t *testing.T) {
 		t.Error("TLS 1.1 is spoken")
 	}
 }
+
+// On a TLS port the reason comes under TLS.
+func TestRefusalUnderTLS(t *testing.T) {
+	cert, key := writeCert(t, t.TempDir(), "one.example")
+	certificate, err := LoadCertificate(cert, key, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	s := New(Config{Handover: echo{}, TLS: certificate, MaxConnections: 1, DrainTimeout: 5 * time.Second})
+	go func() { ended <- s.Serve(ctx, Listener{Listener: l, ImplicitTLS: true}) }()
+	connect := func() *peer {
+		c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return &peer{c, bufio.NewReader(c), t}
+	}
+	connect().want("* OK ")
+	connect().want("* BYE [LIMIT] Too many connections\r\n")
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
