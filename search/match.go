@@ -276,8 +276,8 @@ func (d inDays) eval(e *eval, i int, limit cost) (verdict, error) {
 	if limit < d.cost() {
 		return unknown, nil
 	}
-	t, err := e.date(i, d.Field)
-	if err != nil {
+	t, ok, err := e.date(i, d.Field)
+	if !ok || err != nil {
 		return no, err
 	}
 	day := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
@@ -285,20 +285,18 @@ func (d inDays) eval(e *eval, i int, limit cost) (verdict, error) {
 }
 
 // date is a message's date of delivery in the zone of Options, or its sent date in
-// the zone in which it was sent; without a readable one, the date of delivery
-// (RFC 5256 2.2).
-func (e *eval) date(i int, field mail.DateField) (time.Time, error) {
+// the zone in which it was sent; ok is false if it has none that can be read.
+func (e *eval) date(i int, field mail.DateField) (t time.Time, ok bool, err error) {
 	if field == mail.SentDate {
 		h, err := e.src.Header(e.ctx, i, dateField)
 		if err != nil {
-			return time.Time{}, err
+			return time.Time{}, false, err
 		}
-		if t, ok := message.ParseDate(message.Value(h, "Date")); ok {
-			return t, nil
-		}
+		t, ok = message.ParseDate(message.Value(h, "Date"))
+		return t, ok, nil
 	}
-	t, err := e.src.Internal(e.ctx, i)
-	return t.In(e.opt.Zone), err
+	t, err = e.src.Internal(e.ctx, i)
+	return t.In(e.opt.Zone), err == nil, err
 }
 
 var dateField = []string{"Date"}

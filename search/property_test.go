@@ -161,7 +161,10 @@ func naive(q mail.Query, all []truth, i int) bool {
 		return uint64(len(m.wire)) > q.Size
 	case mail.InDays:
 		at := m.internal
-		if q.Field == mail.SentDate && !m.sent.IsZero() {
+		if q.Field == mail.SentDate {
+			if m.sent.IsZero() {
+				return false // RFC 3501 6.4.4 speaks of the Date header alone
+			}
 			at = m.sent
 		}
 		d := at.Format(time.DateOnly)

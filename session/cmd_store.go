@@ -63,6 +63,9 @@ func (s *Session) store(ctx context.Context, c *wire.Command, a storing) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
+	if a.Flags.Recent {
+		return imap.Bad(`\Recent cannot be changed`) // RFC 3501 2.3.2
+	}
 	if err := settable(a.Flags); err != nil {
 		return err
 	}

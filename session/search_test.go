@@ -26,7 +26,7 @@ func TestSearch(t *testing.T) {
 			"ALL": "1 2 3 4 5", "2:3": "2 3", "*": "5", "NOT 2:3 UNSEEN": "4 5", "UID 1,4,9": "1 4", "UID 9:*": "5", "UID 9": "",
 			"SEEN": "1", "UNSEEN": "2 3 4 5", "FLAGGED": "2", "UNFLAGGED ANSWERED": "3", "DELETED": "4", "UNDELETED UNDRAFT": "1 2 3 5", "DRAFT": "4",
 			"NEW": "2 3 4 5", "RECENT": "1 2 3 4 5", "OLD": "", "KEYWORD $work": "3", "UNKEYWORD $WORK": "1 2 4 5", "KEYWORD Nix": "",
-			"BEFORE 3-Feb-2003": "1", "ON 3-Feb-2003": "3", "SINCE 4-Feb-2003": "2 4 5", "SENTBEFORE 3-Feb-2003": "3", "SENTON 4-Feb-2003": "2", "SENTSINCE 4-Feb-2003": "2 4 5",
+			"BEFORE 3-Feb-2003": "1", "ON 3-Feb-2003": "3", "SINCE 4-Feb-2003": "2 4 5", "SENTBEFORE 3-Feb-2003": "3", "SENTON 4-Feb-2003": "2", "SENTSINCE 4-Feb-2003": "2 4",
 			"LARGER 165": "4", "SMALLER 30": "5", "FROM ann": "2 4", "TO here": "1 2", "CC me@": "2", "BCC x": "", "SUBJECT lunch": "1 2 4", `SUBJECT ""`: "1 2 3 4 5",
 			"HEADER X-Spam yes": "3", `HEADER X-Spam ""`: "3", "BODY fish": "1 5", "BODY lunch": "", "TEXT lunch": "1 2 4", "BODY \"MORE LONG\"": "",
 			"OR SEEN (FLAGGED UNSEEN)": "1 2", "NOT (OR SEEN FLAGGED)": "3 4 5", "CHARSET UTF-8 SUBJECT {5+}\r\n\xc3\xbcbun": "3", "CHARSET ISO-8859-1 BODY {3+}\r\nGr\xfc": "3",

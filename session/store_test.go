@@ -52,6 +52,8 @@ t BAD Invalid message sequence number: there is no such message
 > STORE 1 +FLAGS (\Nonsense)
 t BAD There is no flag \Nonsense
 > STORE 1 FLAGS (\Recent)
+t BAD \Recent cannot be changed
+> STORE 1 FLAGS ()
 * 1 FETCH (FLAGS (\Recent))
 t OK STORE completed.
 `)
