@@ -22,7 +22,7 @@ var ledgerMagic = [8]byte{'P', 'R', 'A', 'C', 'C', 'T', '\r', '\n'}
 
 // Ledger is the file "account" of an account's root: what must be remembered apart
 // from any mailbox. It is read whole and written anew at each change, durably,
-// under the root's lock, which it takes: other processes may change it too.
+// under a lock that it takes: other processes may change it too.
 type Ledger struct {
 	dir  vfs.Dir // the root's "postrider"
 	now  func() time.Time
@@ -45,7 +45,8 @@ type ledgerMailbox struct {
 	rest    []byte // what a later version put behind
 }
 
-// OpenLedger returns the ledger in dir. lock takes the lock of the account's root.
+// OpenLedger returns the ledger in dir. lock takes the lock that
+// guards it, which must not be one that a mailbox takes.
 func OpenLedger(dir vfs.Dir, now func() time.Time, lock func() (unlock func(), err error)) *Ledger {
 	return &Ledger{dir: dir, now: now, lock: lock}
 }
