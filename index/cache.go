@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -198,6 +199,9 @@ func (c *Cache) Put(uid mail.UID, entries ...Entry) {
 		return
 	}
 	old, _ := c.payload(uid)
+	if old != nil && holds(old, entries) {
+		return
+	}
 	frame := appendFrame(nil, func(dst []byte) []byte { return appendFields(dst, uid, entries, old) })
 	if len(frame) > maxFrame {
 		return
@@ -208,6 +212,25 @@ func (c *Cache) Put(uid mail.UID, entries ...Entry) {
 	}
 	c.note(cacheSlot{uid, uint32(len(frame) - frameHead), c.end})
 	c.end += int64(len(frame))
+}
+
+// holds says whether a payload has these very entries: to write them once more would
+// only make the file grow.
+func holds(payload []byte, entries []Entry) bool {
+	found := 0
+	for b := payload[4:]; len(b) > 0; {
+		f, n, rest, ok := cutField(b)
+		if !ok {
+			return false
+		}
+		for _, e := range entries {
+			if e.Field == f && bytes.Equal(e.Bytes, rest[:n]) {
+				found++
+			}
+		}
+		b = rest[n:]
+	}
+	return found == len(entries)
 }
 
 // appendFields appends a payload: the UID, the entries, and what an older payload

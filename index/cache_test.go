@@ -30,6 +30,21 @@ func check(t *testing.T, c *Cache, want bool, uids ...mail.UID) {
 	}
 }
 
+func TestCacheDoesNotGrowByWhatItHolds(t *testing.T) {
+	c := OpenCache(testDir(t, memfs.New(memfs.Options{})), 7)
+	defer c.Close()
+	fill(c, 1, 2)
+	end := c.end
+	fill(c, 2, 1)
+	if c.end != end {
+		t.Errorf("putting the same bytes once more took %d bytes", c.end-end)
+	}
+	c.Put(1, Entry{FieldEnvelope, []byte("other")})
+	if c.end == end {
+		t.Error("another value was not written")
+	}
+}
+
 func TestCacheKeepsAndReplacesFields(t *testing.T) {
 	d := testDir(t, memfs.New(memfs.Options{}))
 	c := OpenCache(d, 7)
@@ -116,9 +131,10 @@ func TestCacheThatIsDamagedForgets(t *testing.T) {
 func TestCacheCompactionDropsTheVanished(t *testing.T) {
 	d := testDir(t, memfs.New(memfs.Options{}))
 	c := OpenCache(d, 7)
-	for range 3 {
+	for round := range 3 {
 		for uid := mail.UID(1); uid <= 3000; uid++ {
 			fill(c, uid)
+			c.Put(uid, Entry{FieldPreview, []byte{byte(round)}})
 		}
 	}
 	other := OpenCache(d, 7)
