@@ -101,7 +101,7 @@ func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 		return o, false, nil
 	}
 	folder, err := maildir.OpenFolder(dir, maildir.Options{
-		Unique: a.h.c.Unique, Now: a.h.c.Now, FileMode: a.h.c.FileMode})
+		Unique: a.h.c.Unique, Now: a.h.c.Now, FileMode: a.h.c.FileMode, NoSync: !a.h.c.Fsync})
 	if err != nil {
 		dir.Close()
 		return nil, false, fmt.Errorf("open mailbox: %w", err)
@@ -160,6 +160,7 @@ func (a *shared) openBox(ctx context.Context, o *opened, n mail.Name) error {
 		Floor: func() (mail.UID, mail.ModSeq, error) { return a.ledger.Floor(n) },
 		Fsync: a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
 	}
+	a.h.c.Courier.register(o.folder, &c)
 	if a.h.c.Watcher != nil {
 		e, err := openEyes(a.h.c.Watcher, o.folder.Dir())
 		if err == nil {

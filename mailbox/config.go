@@ -22,6 +22,14 @@ type Config struct {
 	// Watch tells how far the hints can be trusted. Nil: there are none.
 	Watch Watch
 
+	// Register is where another server keeps UIDs and keywords of the same folder,
+	// RegisterMode how it is kept current. RegisterLock has that server's lock taken
+	// around the giving of every UID, also where there is no register: for file
+	// systems whose own locks cannot be relied on. Nil: none.
+	Register     Register
+	RegisterMode RegisterMode
+	RegisterLock bool
+
 	// Fsync false trades durability away, knowingly (IMAP_FSYNC=0).
 	Fsync bool
 
@@ -68,6 +76,8 @@ const (
 	HintJournal
 	// HintOverflow: events were lost, or a watch began; look at everything.
 	HintOverflow
+	// HintRegister: the register has changed.
+	HintRegister
 	// HintGone: the folder itself is no longer there.
 	HintGone
 )

@@ -16,7 +16,7 @@ type hintQueue struct {
 	mu       sync.Mutex
 	list     []Hint
 	overflow bool // some were lost
-	journal  bool // the journal has grown
+	journal  bool // the journal has grown, or the register has changed
 	settling bool // a goroutine is at it
 	stopped  bool
 }
@@ -55,7 +55,7 @@ func (m *Mailbox) Hint(h Hint) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
-	case h.Kind == HintJournal:
+	case h.Kind == HintJournal, h.Kind == HintRegister:
 		q.journal = true
 	case h.Kind == HintOverflow, h.Kind == HintGone, len(q.list) >= maxHints:
 		q.list, q.overflow = nil, true
@@ -117,7 +117,7 @@ type trail struct {
 }
 
 // reconcileHints looks at the files that hints name, and only at those.
-func (m *Mailbox) reconcileHints() error {
+func (m *Mailbox) reconcileHints(ctx context.Context) error {
 	list, overflow := m.hints.drain()
 	if overflow {
 		m.dirs[inNewDir].broken, m.dirs[inCurDir].broken = true, true
@@ -142,7 +142,7 @@ func (m *Mailbox) reconcileHints() error {
 			v.gone.Add(uid)
 		}
 	}
-	if err := m.commit(v); err != nil {
+	if err := m.commit(ctx, v); err != nil {
 		if bearable(err) {
 			return nil // m.full has it tried again; what asks is served meanwhile
 		}

@@ -36,6 +36,7 @@ type Mailbox struct {
 	infos     *infos
 	names     *nameTable
 	side      side
+	reg       registerState
 	epoch     uint64 // counts the journal files that this process had open
 	serial    uint64 // counts the snapshots
 	snapped   int64  // where in the journal the snapshot file stands
@@ -85,6 +86,9 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if err == nil {
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
+	}
+	if err == nil {
+		err = m.meetRegister(ctx)
 	}
 	if err != nil && !bearable(err) {
 		m.shut()
@@ -214,7 +218,10 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 		return err
 	}
 	m.lookBefore()
-	return m.reconcileHints()
+	if err := m.reconcileHints(ctx); err != nil {
+		return err
+	}
+	return m.meetRegister(ctx)
 }
 
 // touched notes that we changed names in directories: they are to be synced before
@@ -246,10 +253,12 @@ func (m *Mailbox) Close() error {
 	ctx := context.Background()
 	m.hints.stop()
 	m.settlers.Wait()
+	m.endKeeping()
 	var err error
 	if !m.gone.Load() && !m.doubtful.Load() {
 		err = m.Durable(ctx, m.Snapshot())
 		if err == nil {
+			m.keepAtEnd()
 			err = m.change(ctx, m.finish)
 		}
 		if errors.Is(err, ErrClosed) || bearable(err) {
@@ -280,6 +289,7 @@ func (m *Mailbox) finish() error {
 	if m.side.marks[unsafeMark] != "" {
 		records = append(records, index.Mark{Name: unsafeMark})
 	}
+	records = append(records, m.keptMark()...)
 	if len(records) > 0 {
 		if err := m.note(records...); err != nil {
 			return err

@@ -356,3 +356,20 @@ func removeIfOld(d vfs.Dir, name string, now time.Time) error {
 	}
 	return ignoreMissing(err)
 }
+
+// TidyKeywords changes no set of the messages in sets, and removes what lies in
+// courierimapkeywords for longer than its readers need it, and for other messages.
+func (f *Folder) TidyKeywords(sets map[string][]string) error {
+	d, err := f.dir.OpenDir(keywordsDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = f.tidyKeywords(d, sets)
+		d.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("tidy Courier's keywords: %s: %w", f.dir.Path(), err)
+	}
+	return nil
+}

@@ -12,6 +12,7 @@ import (
 	"postrider/account"
 	"postrider/config"
 	"postrider/index"
+	"postrider/mailbox"
 	"postrider/maildir"
 	"postrider/vfs"
 	"postrider/watch"
@@ -36,6 +37,7 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 		Logger:     logger,
 		OpenLedger: openLedger,
 		Linger:     linger,
+		Courier:    account.Courier{Mode: registerMode(c.CourierUIDDB), NoLock: !c.UseLocks},
 	}
 	closeWatch := func() error { return nil }
 	if c.EnhancedIdle {
@@ -54,6 +56,17 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 			logger.Error("closing the watch", "err", err)
 		}
 	}, nil
+}
+
+// registerMode is how the files that Courier left are kept.
+func registerMode(word string) mailbox.RegisterMode {
+	switch word {
+	case "follow":
+		return mailbox.RegisterFollow
+	case "live":
+		return mailbox.RegisterLive
+	}
+	return mailbox.RegisterOff
 }
 
 // accountConfig is how an account is opened that has its Maildir at root.
