@@ -55,10 +55,17 @@ func (c *courier) write(d vfs.Dir, name, text string) {
 	if err == nil {
 		_, err = f.Write([]byte(text))
 	}
-	if err == nil {
-		err = f.Close()
+	if err == nil { // Courier does not sync, but what it loses by that is not our subject
+		err = errors.Join(f.Sync(), f.Close(), d.Sync())
 	}
 	if err != nil {
+		c.fail("%v", err)
+	}
+}
+
+func (c *courier) rename(from vfs.Dir, name string, to vfs.Dir, newname string) {
+	c.w.t.Helper()
+	if err := errors.Join(from.Rename(name, to, newname), to.Sync(), from.Sync()); err != nil {
 		c.fail("%v", err)
 	}
 }
@@ -131,9 +138,7 @@ func (c *courier) scan(writes bool, add ...coming) {
 				if !strings.Contains(to, ":") {
 					to += ":2,"
 				}
-				if err := c.dir("new").Rename(name, cur, to); err != nil {
-					c.fail("%v", err)
-				}
+				c.rename(c.dir("new"), name, cur, to)
 			}
 		}
 		for _, name := range c.names("cur") {
@@ -231,14 +236,14 @@ func (c *courier) store() {
 	}
 	name := c.unique("")
 	c.write(c.dir("tmp"), name, b.String())
-	if err := c.dir("tmp").Rename(name, c.dir(""), "courierimapuiddb"); err != nil {
-		c.fail("%v", err)
-	}
+	c.rename(c.dir("tmp"), name, c.dir(""), "courierimapuiddb")
 }
 
 // loadWords reads the keywords and brings the updates into the list.
 func (c *courier) loadWords() {
-	if err := c.dir("").Mkdir("courierimapkeywords", 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := c.dir("").Mkdir("courierimapkeywords", 0o700); err == nil {
+		c.dir("").Sync()
+	} else if !errors.Is(err, fs.ErrExist) {
 		c.fail("%v", err)
 	}
 	d := c.dir("courierimapkeywords")
@@ -283,7 +288,7 @@ func (c *courier) loadWords() {
 	}
 	for base := range plain {
 		if c.files[base] != "" {
-			d.Rename(base, d, fmt.Sprintf(".%d.%s", slot+1, base))
+			c.rename(d, base, d, fmt.Sprintf(".%d.%s", slot+1, base))
 		}
 	}
 	for base, at := range slots {
@@ -340,9 +345,7 @@ func (c *courier) storeWords(d vfs.Dir) {
 	}
 	name := c.unique("kw")
 	c.write(c.dir("tmp"), name, strings.Join(table, "\n")+"\n\n"+lines.String())
-	if err := c.dir("tmp").Rename(name, d, ":list"); err != nil {
-		c.fail("%v", err)
-	}
+	c.rename(c.dir("tmp"), name, d, ":list")
 }
 
 // some is a message of the last scan, "" if there is none.
@@ -371,9 +374,7 @@ func (c *courier) setWords(base string, words ...string) {
 		text += w + "\n"
 	}
 	c.write(c.dir("tmp"), name, text)
-	if err := c.dir("tmp").Rename(name, c.dir("courierimapkeywords"), base); err != nil {
-		c.fail("%v", err)
-	}
+	c.rename(c.dir("tmp"), name, c.dir("courierimapkeywords"), base)
 	c.words[base] = words
 }
 

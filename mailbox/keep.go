@@ -48,17 +48,16 @@ func (m *Mailbox) keepNow() {
 			m.log.Error("panic while writing the register", "panic", p)
 		}
 	}()
-	m.lock <- struct{}{}
-	k.timer = nil
-	<-m.lock
 	err := m.keepRegister(context.Background(), false)
-	if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrGone) {
+	if errors.Is(err, ErrClosed) || errors.Is(err, ErrGone) {
 		return
 	}
-	m.log.Warn("the register is written later", "folder", m.folder.Dir().Path(), "error", err)
+	if err != nil && !errors.Is(err, errOvertaken) {
+		m.log.Warn("the register is written later", "folder", m.folder.Dir().Path(), "error", err)
+	}
 	m.lock <- struct{}{}
 	defer func() { <-m.lock }()
-	if !m.closed {
+	if k.timer = nil; !m.closed {
 		m.keepLater()
 	}
 }
