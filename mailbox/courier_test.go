@@ -114,7 +114,6 @@ func (c *courier) locked(f func()) {
 // coming is a message that a command adds.
 type coming struct {
 	base, info, text string
-	words            []string
 }
 
 // scan is what SELECT, NOOP, APPEND and EXPUNGE do; one that does not write is what
