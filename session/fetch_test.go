@@ -140,7 +140,7 @@ func TestNoNUL(t *testing.T) {
 	body := strings.Repeat("\x80long", 10000) + "\x80"
 	synctest.Test(t, func(t *testing.T) {
 		c := newHouse(t).login(account.PlainStyle(), nil)
-		c.append("INBOX", "", strings.ReplaceAll(header+body, "\x80", "\x00"))
+		c.append("INBOX", `(\Seen) `, strings.ReplaceAll(header+body, "\x80", "\x00"))
 		c.do("SELECT INBOX")
 		for item, want := range map[string]string{
 			"BODY[]": header + body, "BODY[HEADER]": header, "BODY[TEXT]": body, "BODY[1]": body, "BODY[TEXT]<49999.9>": "g\x80", "RFC822": header + body,
@@ -163,7 +163,7 @@ func TestHeaderWithoutBlankLine(t *testing.T) {
 		c := newHouse(t).login(account.PlainStyle(), nil)
 		for _, m := range []string{"Subject: x\r\nX-Other: y\r\n", "Subject: x\r\nX-Other: y\r\n\r\n"} {
 			c.do("CREATE Box")
-			c.append("Box", "", m)
+			c.append("Box", `(\Seen) `, m)
 			c.do("SELECT Box")
 			end := strings.TrimPrefix(m, "Subject: x\r\nX-Other: y\r\n")
 			for item, want := range map[string]string{
