@@ -151,6 +151,7 @@ func (r *response) bytes(it imap.FetchItem, b []byte) error {
 	span := partial(message.Span{End: int64(len(b))}, it.Partial)
 	r.name(it)
 	r.Write(imap.AppendLiteralHeader(r.AvailableBuffer(), span.Len()))
+	replaceNUL(b)
 	r.Write(b[span.Start:span.End])
 	r.s.stats.HeaderBytes += span.Len()
 	return nil
@@ -162,7 +163,7 @@ func (r *response) bytes(it imap.FetchItem, b []byte) error {
 func (r *response) stream(it imap.FetchItem, span message.Span, text imap.SectionText) error {
 	r.name(it)
 	r.Write(imap.AppendLiteralHeader(r.AvailableBuffer(), span.Len()))
-	n, err := io.Copy(r.Command, io.NewSectionReader(r.text, span.Start, span.Len()))
+	n, err := io.Copy(r.Command, withoutNUL{io.NewSectionReader(r.text, span.Start, span.Len())})
 	if text == imap.SectionHeader || text == imap.SectionMIME {
 		r.s.stats.HeaderBytes += n
 	} else {
