@@ -123,7 +123,7 @@ func (m *Mailbox) SetGone() {
 	m.wake()
 }
 
-// Notify has fn called after each publish, from any goroutine, until stop is
+// Notify has fn called after each publish of what clients see, from any goroutine, until stop is
 // called; fn must be quick and not call the mailbox. After stop returned, fn is
 // not called again. While somebody listens, hints are acted on at once.
 func (m *Mailbox) Notify(fn func()) (stop func()) {
@@ -249,6 +249,9 @@ func (m *Mailbox) Close() error {
 	var err error
 	if !m.gone.Load() && !m.doubtful.Load() {
 		err = m.Durable(ctx, m.Snapshot())
+		if err == nil {
+			err = m.syncDeferred()
+		}
 		if err == nil {
 			err = m.change(ctx, m.finish)
 		}
