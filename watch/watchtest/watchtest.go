@@ -30,7 +30,7 @@ type fake struct {
 	fn   func(watch.Event)
 }
 
-// New returns a Watcher that finds out with dirOf which directory a path means.
+// New returns a Watcher that finds out with dirOf which directory or file a path means.
 // At first every watch is pushed and everything drained.
 func New(dirOf func(path string) (watch.Dir, error)) *Watcher {
 	return &Watcher{dirOf: dirOf, pushed: true, drained: true}
@@ -47,6 +47,11 @@ func (w *Watcher) Watch(path string, fn func(watch.Event)) (watch.Watch, error) 
 	defer w.mu.Unlock()
 	w.watches = append(w.watches, f)
 	return f, nil
+}
+
+// WatchFile is as that of *watch.Watcher; dirOf is asked for the file, too.
+func (w *Watcher) WatchFile(path string, fn func(watch.Event)) (watch.Watch, error) {
+	return w.Watch(path, fn)
 }
 
 // Drained returns what SetDrained was given.
