@@ -45,6 +45,7 @@ type Mailbox struct {
 	unclaimed bool    // the journal does not know of every claim of \Recent
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
+	again     *time.Timer // nil: lookAgain was never called
 	closed    bool
 
 	snap     atomic.Pointer[Snapshot]
@@ -265,6 +266,9 @@ func (m *Mailbox) Close() error {
 		return nil
 	}
 	m.closed = true
+	if m.again != nil {
+		m.again.Stop()
+	}
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
 	return errors.Join(err, m.shut())

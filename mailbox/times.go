@@ -117,6 +117,7 @@ func (m *Mailbox) noteOwnChanges() {
 			d.explained = true
 		case err == nil && !d.late && !d.seen.IsZero():
 			d.seen, d.firm, d.read = mtime, false, maxTime(d.read, mtime.Add(grain))
+			m.lookAgain()
 		}
 	}
 	m.own = [2]bool{}
