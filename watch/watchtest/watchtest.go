@@ -7,6 +7,7 @@ package watchtest
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"postrider/watch"
 )
@@ -118,13 +119,13 @@ func (w *Watcher) Renamed(from watch.Dir, oldName string, to watch.Dir, name str
 	}
 }
 
-// Overflow tells every watch that events were lost.
-func (w *Watcher) Overflow() {
+// Overflow tells every watch that events were lost, none before since.
+func (w *Watcher) Overflow(since time.Time) {
 	w.mu.Lock()
 	to := slices.Clone(w.watches)
 	w.mu.Unlock()
 	for _, f := range to {
-		f.tell(watch.Event{Kind: watch.Overflow})
+		f.tell(watch.Event{Kind: watch.Overflow, Since: since})
 	}
 }
 
