@@ -241,9 +241,5 @@ func (m *Mailbox) Cached(uid mail.UID, f uint8, dst []byte) ([]byte, bool) {
 // PutCached keeps bytes for Cached. It is best effort. All fields of a message at
 // once are one write.
 func (m *Mailbox) PutCached(uid mail.UID, fields ...CacheEntry) {
-	entries := make([]index.Entry, len(fields))
-	for i, f := range fields {
-		entries[i] = index.Entry{Field: index.Field(f.Field), Bytes: f.Bytes}
-	}
-	m.cache.Load().Put(uid, entries...)
+	m.cache.Load().Put(uid, indexEntries(fields)...)
 }

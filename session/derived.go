@@ -80,13 +80,7 @@ func derive(r io.ReaderAt, size int64) (d derived, err error) {
 
 // put keeps it in the mailbox's cache.
 func (d *derived) put(box *mailbox.Mailbox, uid mail.UID) {
-	var keep []mailbox.CacheEntry
-	for _, f := range d.fields() {
-		if len(*f.bytes) <= maxCached {
-			keep = append(keep, mailbox.CacheEntry{Field: f.field, Bytes: *f.bytes})
-		}
-	}
-	box.PutCached(uid, keep...)
+	box.PutCached(uid, d.entries()...)
 }
 
 type cacheField struct {
