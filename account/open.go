@@ -157,8 +157,9 @@ func (a *shared) openBox(ctx context.Context, o *opened, n mail.Name) error {
 	log := a.h.c.Logger.With("folder", o.folder.Dir().Path())
 	c := mailbox.Config{
 		Folder: o.folder, Validity: a.ledger.NextValidity,
-		Floor: func() (mail.UID, mail.ModSeq, error) { return a.ledger.Floor(n) },
-		Fsync: a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
+		Predecessor: func() (*mailbox.Past, error) { return a.predecessor(o.folder) },
+		Floor:       func() (mail.UID, mail.ModSeq, error) { return a.ledger.Floor(n) },
+		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
 	}
 	if a.h.c.Watcher != nil {
 		e, err := openEyes(a.h.c.Watcher, o.folder.Dir())

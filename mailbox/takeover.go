@@ -137,24 +137,21 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 }
 
 // adoptedFloor is where UIDs and mod-sequences of what the predecessor did not know
-// begin. Where this mailbox was ours before, UIDs that nobody remembers lie between.
+// begin: also above what this mailbox gave itself before its journal was lost.
 func (m *Mailbox) adoptedFloor() (next mail.UID, modseq mail.ModSeq, err error) {
 	next = max(m.past.UIDNext, 1)
 	for _, msg := range m.past.Messages {
 		next = max(next, msg.UID+1)
 	}
-	lost := m.pastLost
+	var floor mail.UID
 	if m.c.Floor != nil {
-		var floor mail.UID
 		if floor, modseq, err = m.c.Floor(); err != nil {
 			return 0, 0, fmt.Errorf("asking for the account's marks: %w", err)
 		}
-		lost = lost || floor > 0
 		next = max(next, floor)
 	}
-	if lost {
-		m.log.Warn("the mailbox was ours before and its journal is lost: UIDs go on above", "folder", m.folder.Dir().Path())
-		next, modseq = next+min(jump, maxUID-next), modseq+jump
+	if m.pastLost && floor == 0 { // nobody remembers how far it was
+		next, modseq = next+jump, modseq+jump
 	}
 	return next, modseq, nil
 }
