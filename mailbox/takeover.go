@@ -121,8 +121,8 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	for _, k := range known {
 		add(k.uid, m.lookIfFew(k.sighting, len(known)))
 	}
-	for _, at := range m.inOrder(fresh) {
-		add(next, at)
+	for _, at := range fresh {
+		add(next, m.lookIfFew(at, len(fresh)))
 		next++
 	}
 	if err := m.renew(b); err != nil {
@@ -194,14 +194,14 @@ type numberedFile struct {
 }
 
 // divide separates the files that have a UID, in the order of their UIDs, from the
-// others. Of two with the same UID the second has none.
-func (p *Past) divide(files map[string]sighting) (known []numberedFile, fresh map[string]sighting) {
-	fresh = map[string]sighting{}
+// others, in the order in which they get one. Of two with the same UID the second has
+// none.
+func (p *Past) divide(files map[string]sighting) (known []numberedFile, fresh []sighting) {
 	for base, at := range files {
 		if msg := p.Messages[base]; msg.UID != 0 && msg.UID <= maxUID {
 			known = append(known, numberedFile{msg.UID, at})
 		} else {
-			fresh[base] = at
+			fresh = append(fresh, at)
 		}
 	}
 	slices.SortFunc(known, func(a, b numberedFile) int {
@@ -211,10 +211,11 @@ func (p *Past) divide(files map[string]sighting) (known []numberedFile, fresh ma
 	known = slices.DeleteFunc(known, func(k numberedFile) bool {
 		twice := k.uid == last
 		if last = k.uid; twice {
-			fresh[k.file.Base] = k.sighting
+			fresh = append(fresh, k.sighting)
 		}
 		return twice
 	})
+	slices.SortFunc(fresh, func(a, b sighting) int { return compareBases(a.file.Base, b.file.Base) })
 	return known, fresh
 }
 
