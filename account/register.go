@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 
 	"postrider/mail"
 	"postrider/mailbox"
 	"postrider/maildir"
+	"postrider/vfs"
+	"postrider/watch"
 )
 
 // courierFiles are Courier's files in a folder, as a mailbox wants them.
@@ -54,6 +57,27 @@ func (c courierFiles) Forget() error { return c.ForgetUIDDB() }
 // Keywords implements mailbox.Register.
 func (c courierFiles) Keywords() (map[string][]string, error) { return c.ReadKeywords() }
 
+// watchKeywords watches Courier's keywords, if there are any.
+func (e *eyes) watchKeywords(mode mailbox.RegisterMode) error {
+	if mode == mailbox.RegisterOff {
+		return nil
+	}
+	dir, err := e.folder.OpenDir(maildir.CourierKeywords)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	e.keywords, err = e.w.Watch(vfs.LivePath(dir), func(watch.Event) {
+		if hint := e.hint.Load(); hint != nil { // else the keywords are about to be read
+			(*hint)(mailbox.Hint{Kind: mailbox.HintRegister})
+		}
+	})
+	return err
+}
+
 // Courier says how Courier's files are kept that lie in a folder.
 type Courier struct {
 	Mode    mailbox.RegisterMode
@@ -64,5 +88,10 @@ type Courier struct {
 // register sets what a mailbox needs to keep Courier's files.
 func (c Courier) register(f *maildir.Folder, to *mailbox.Config) {
 	to.Register, to.RegisterMode = courierFiles{f, c.NoLock}, c.Mode
+	if c.Mode == mailbox.RegisterLive {
+		if err := f.MakeCourierKeywords(); err != nil {
+			to.Logger.Warn("a directory that Courier makes cannot be made", "err", err)
+		}
+	}
 	to.RegisterLock = !c.NoLock && c.Network != nil && c.Network(f)
 }

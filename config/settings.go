@@ -49,8 +49,8 @@ func Settings() []Setting {
 		{"COURIER_UIDDB", "follow", "", "follow, live or off", "keep Courier's courierimapuiddb and keywords, where they are, current: soon, or at once as it runs too", choice(func(c *Config) *string { return &c.CourierUIDDB }, "follow", "live", "off")},
 		{"IMAP_USELOCKS", "1", "", "0 or 1", "take Courier's lock of a folder where Courier's files are kept current", flag(func(c *Config) *bool { return &c.UseLocks })},
 		{"IMAP_APPENDLIMIT", "100M", "", "bytes, K, M or G", "largest message that APPEND takes", size(func(c *Config) *int64 { return &c.AppendLimit })},
-		{"IMAP_ENHANCEDIDLE", "1", "", "0 or 1", "0: look for changes every IMAP_IDLE_TIMEOUT instead of being notified", flag(func(c *Config) *bool { return &c.EnhancedIdle })},
-		{"IMAP_IDLE_TIMEOUT", "60", "", "seconds", "how often to look where there is no notification", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.PollInterval) })},
+		{"IMAP_ENHANCEDIDLE", "1", "", "0 or 1", "0: look for changes every IMAP_IDLE_TIMEOUT instead of being notified; 0 in Courier's files is passed over", flag(func(c *Config) *bool { return &c.EnhancedIdle })},
+		{"IMAP_IDLE_TIMEOUT", "60", "", "seconds", "how often to look where there is no notification; with IMAP_ENHANCEDIDLE every 5 at most", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.PollInterval) })},
 
 		{"LOGIN_TIMEOUT", "60", "", "seconds", "from the connection to the login", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.LoginTimeout) })},
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},

@@ -183,7 +183,7 @@ func (g *merging) settle(ctx context.Context) error {
 	}
 	for _, n := range found {
 		records = append(records, m.appendedRecord(n.uid, n.at))
-		m.sync.dirty(n.at.file.New)
+		m.sync.later(n.at.file.New)
 	}
 	for _, msg := range g.again {
 		records = append(records, index.Appended{Message: index.Message{
