@@ -24,6 +24,7 @@ type side struct {
 	vanished  []index.Vanished // oldest first, with mod-sequence and time
 	count     int              // of UIDs in vanished
 	listed    mail.ModSeq      // of the last batch that changes what a register shows
+	unsaved   unsaved          // keywords that the register may not show
 	forgotten mail.ModSeq      // what vanished up to here is not remembered in full
 }
 
@@ -33,6 +34,7 @@ func (s *side) apply(batch *index.Batch) {
 		if listed(r) {
 			s.listed = batch.ModSeq
 		}
+		s.noteUnsaved(r)
 		switch r := r.(type) {
 		case index.Times:
 			s.times = r
@@ -98,6 +100,9 @@ func (s *side) head(snap *Snapshot) []index.Record {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.marks)) {
 		out = append(out, index.Mark{Name: name, Value: s.marks[name]})
+	}
+	if s.unsaved != nil { // after the mark of the register, which takes it back
+		out = append(out, index.Mark{Name: unsavedMarkName, Value: "1"})
 	}
 	for _, u := range s.unknown {
 		out = append(out, u)
