@@ -17,7 +17,7 @@ type Node struct {
 
 	sent    time.Time
 	place   int    // Index, or that of the first child
-	subject string // the base subject, folded
+	subject string // the base subject, collated
 	isReply bool
 	parent  *Node
 }
