@@ -21,6 +21,7 @@ type hintQueue struct {
 	gone     bool      // the folder may be gone
 	journal  bool      // somebody wrote to the journal
 	changed  bool      // what is polled looks different
+	taken    uint64    // counts the hints
 	settling bool      // a goroutine is at it
 	stopped  bool
 }
@@ -110,6 +111,7 @@ func (m *Mailbox) Hint(h Hint) {
 	q := &m.hints
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.taken++
 	switch {
 	case h.Kind == HintJournal:
 		q.journal = true
@@ -131,13 +133,16 @@ func (m *Mailbox) Hint(h Hint) {
 	}
 }
 
-// settleHints acts on hints until there are none.
+// settleHints acts on hints until there are none. After a failure it waits for the next.
 func (m *Mailbox) settleHints() {
 	q := &m.hints
 	for {
+		q.mu.Lock()
+		taken := q.taken
+		q.mu.Unlock()
 		err := m.settleOnce()
 		q.mu.Lock()
-		if err != nil || q.stopped || !q.pendingLocked() {
+		if err != nil && taken == q.taken || q.stopped || !q.pendingLocked() {
 			q.settling = false
 			q.mu.Unlock()
 			break
