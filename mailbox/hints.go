@@ -72,17 +72,26 @@ func (q *hintQueue) loseLocked(since time.Time) {
 
 // drained is what a drain took out.
 type drained struct {
-	list           []Hint
-	overflow, gone bool
-	since          time.Time
+	list     []Hint
+	overflow bool
+	since    time.Time
 }
 
 func (q *hintQueue) drain() drained {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	d := drained{q.list, q.overflow, q.gone, q.since}
-	q.list, q.overflow, q.gone, q.since = nil, false, false, time.Time{}
+	d := drained{q.list, q.overflow, q.since}
+	q.list, q.overflow, q.since = nil, false, time.Time{}
 	return d
+}
+
+// takeGone takes out that the folder may be gone.
+func (q *hintQueue) takeGone() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	gone := q.gone
+	q.gone = false
+	return gone
 }
 
 // names returns the file names that waiting hints name, and whether some were lost.
@@ -211,9 +220,6 @@ type trail struct {
 // reconcileHints looks at the files that hints name, and only at those.
 func (m *Mailbox) reconcileHints() error {
 	d := m.hints.drain()
-	if d.gone && m.departed() {
-		return ErrGone
-	}
 	if d.overflow {
 		m.dirs[inNewDir].lose(d.since)
 		m.dirs[inCurDir].lose(d.since)
