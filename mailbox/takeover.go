@@ -113,7 +113,7 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	words := &adoptedKeywords{sets: map[string]index.SetID{}}
 	add := func(uid mail.UID, at sighting) {
 		r := m.appendedRecord(uid, at)
-		set, named := words.set(b.next.keywords, past.keywords(at.file))
+		set, named := words.set(b.next.keywords, past.KeywordsOf(at.file))
 		apply(named...)
 		r.Keywords = set
 		m.applyRecord(b, modseq, r)
@@ -229,7 +229,8 @@ func (p *Past) numbered() (n int) {
 	return n
 }
 
-func (p *Past) keywords(f mail.MessageFile) []string {
+// KeywordsOf returns the keywords that the message in a file had.
+func (p *Past) KeywordsOf(f mail.MessageFile) []string {
 	words := p.Messages[f.Base].Keywords
 	if p.Shown != nil {
 		words = slices.Concat(words, p.Shown(f.Name))
