@@ -137,6 +137,9 @@ func (e *examiner) records(f *FolderSurvey, folder *maildir.Folder) {
 		if r.Damaged > 0 {
 			f.odd("%s: %d lines are damaged, or say again what others say otherwise", r.File, r.Damaged)
 		}
+		if r.Lost != nil {
+			f.odd("its keywords cannot be read, and are lost: %v", r.Lost)
+		}
 		if r.Beyond {
 			f.odd("all %d keywords that Dovecot has letters for are in use; further ones are in its index alone, and are lost", maildir.DovecotLetters)
 		}
