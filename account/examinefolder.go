@@ -29,7 +29,7 @@ func (e *examiner) folder(dir string) FolderSurvey {
 		d.Close()
 		return f
 	}
-	folder, err := maildir.PeekFolder(d)
+	folder, err := maildir.LookAt(d, maildir.Options{})
 	if err != nil {
 		f.odd("it cannot be opened: %v", err)
 		return f

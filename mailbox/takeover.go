@@ -92,7 +92,7 @@ func (m *Mailbox) recall(s *Snapshot, lost bool) (adopting bool, err error) {
 // takeOver puts the state in place that the predecessor's knowledge and the files make.
 func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	past := m.past
-	if err := m.lookAgain(ctx, v); err != nil {
+	if err := m.lookTwice(ctx, v); err != nil {
 		return err
 	}
 	next, modseq, err := m.adoptedFloor()
@@ -156,9 +156,9 @@ func (m *Mailbox) adoptedFloor() (next mail.UID, modseq mail.ModSeq, err error) 
 	return next, modseq, nil
 }
 
-// lookAgain reads the directories once more if a file was missed that the predecessor
+// lookTwice reads the directories once more if a file was missed that the predecessor
 // knew.
-func (m *Mailbox) lookAgain(ctx context.Context, v *findings) error {
+func (m *Mailbox) lookTwice(ctx context.Context, v *findings) error {
 	missed := false
 	for base := range m.past.Messages {
 		if _, ok := v.fresh[base]; !ok {

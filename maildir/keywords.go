@@ -81,6 +81,7 @@ type update struct {
 	plain  bool    // there is one that is not in :list
 	slots  []int64 // of those that are
 	differ bool    // it says something else than :list
+	empty  bool    // it says that there are no keywords
 }
 
 // readKeywords reads the directory until no file vanishes meanwhile: what vanished
@@ -127,7 +128,7 @@ func (k *keywords) read(d vfs.Dir) error {
 		if err != nil {
 			return err
 		}
-		u.differ = !slices.Equal(words, k.listed[base])
+		u.differ, u.empty = !slices.Equal(words, k.listed[base]), len(words) == 0
 		k.updates[base] = u
 		k.sets[base] = words
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"postrider/account"
 	"postrider/config"
@@ -89,22 +90,22 @@ func (a *adopt) run(ctx context.Context, dirs []string, out, errOut io.Writer) e
 		}
 		all = append(all, some...)
 	}
-	progress := newProgress(errOut, len(all))
-	defer progress.finish()
+	progress := newProgress(errOut)
+	defer progress.end()
 	report := reporter(a.asJSON, progress.around(out), a.dryRun)
 	house, closeHouse, err := a.openHouse(errOut)
 	if err != nil {
 		return err
 	}
 	defer closeHouse()
-	for _, m := range all {
+	for i, m := range all {
 		s := a.one(ctx, house, m)
 		a.failed = a.failed || len(s.Errors) > 0
 		a.odd = a.odd || s.survey != nil && s.survey.Oddities() > 0
 		if err := report(s); err != nil {
 			return err
 		}
-		progress.step()
+		progress.step("accounts", i+1, len(all))
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -116,6 +117,16 @@ func (a *adopt) run(ctx context.Context, dirs []string, out, errOut io.Writer) e
 		return exitOdd
 	}
 	return nil
+}
+
+// around is where to write so that the bar stays below what is written.
+func (p *progress) around(out io.Writer) io.Writer {
+	if f, ok := out.(*os.File); ok && p.out != nil {
+		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+			return p.out
+		}
+	}
+	return out
 }
 
 // openHouse opens what the accounts are opened in; nothing for a dry run.

@@ -68,6 +68,8 @@ func accounts(t *testing.T) string {
 		"jane/Maildir/.Sent/new/.keep":            "",
 		"jane/Maildir/.Sent/courierimapacl":       "owner aceilrstwx\n",
 		"jane/Maildir/.broken/cur/1.c:2,":         "x\n",
+		"jane/Maildir/.notmp/cur/1.f:2,":          "x\n",
+		"jane/Maildir/.notmp/new/.keep":           "",
 		"jane/Maildir/.INBOX/cur/.keep":           "",
 		"jane/Maildir/.both/courierimapuiddb":     "1 5 2\n1 1.d\n",
 		"jane/Maildir/.both/dovecot-uidlist":      "3 V6 N9\n8 :1.d\n",
@@ -137,10 +139,10 @@ func TestAdoptDryRun(t *testing.T) {
 		}
 		for _, want := range []string{
 			dir + "/jane/Maildir", dir + "/example.org/joe", "courierimapuiddb: 2 lines are damaged", "it has no new", "it has no tmp",
-			"is no mailbox's", "is a symbolic link", "maildirsize", "courierimapacl", "UIDVALIDITY 6, UIDNEXT 9, 1 with UID", "courierimapuiddb is there too",
+			"is no mailbox's", "notmp: 1 messages", "is a symbolic link", "maildirsize", "courierimapacl", "UIDVALIDITY 6, UIDNEXT 9, 1 with UID", "courierimapuiddb is there too",
 			"dovecot-uidlist is not gone on with", "1 entries of cur are no files", "is not here: name its control directory", "UIDVALIDITY 795384139, UIDNEXT 9, 2 with UID, 1 without, 0 gone; keywords: Work",
 		} {
-			if len(more) > 0 && (strings.Contains(want, "UIDVALIDITY") || strings.Contains(want, "too")) {
+			if len(more) > 0 && (strings.Contains(want, "UIDVALIDITY") || strings.Contains(want, "too") || strings.Contains(want, "1 messages")) {
 				continue // put in words in the text alone
 			}
 			if !strings.Contains(out, want) {

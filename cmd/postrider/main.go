@@ -30,6 +30,10 @@ func main() {
 		if !errors.Is(err, errTold) {
 			fmt.Fprintln(os.Stderr, "postrider:", err)
 		}
+		var own *statusError
+		if errors.As(err, &own) {
+			os.Exit(own.status)
+		}
 		os.Exit(1)
 	}
 }
@@ -45,7 +49,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newImapd(), newConfig(), newDemo(), newDeliver(), newAdopt(), newVersion())
+	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
 	return root
 }
 

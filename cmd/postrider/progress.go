@@ -9,51 +9,48 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// progress is a bar on a terminal, and nothing anywhere else.
+// progress shows how far long work has come: on a terminal, and nowhere else.
 type progress struct {
-	all *mpb.Progress
+	out *mpb.Progress // nil: nobody looks
 	bar *mpb.Bar
 }
 
-// newProgress shows how many of n accounts are done.
-func newProgress(to io.Writer, n int) *progress {
-	if !isTerminal(to) {
+func newProgress(out io.Writer) *progress {
+	f, ok := out.(*os.File)
+	if !ok {
 		return &progress{}
 	}
-	all := mpb.New(mpb.WithOutput(to))
-	bar := all.AddBar(int64(n),
-		mpb.PrependDecorators(decor.Name("accounts "), decor.CountersNoUnit("%d/%d ")),
-		mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO)))
-	return &progress{all, bar}
-}
-
-// around is where to write so that the bar stays below what is written.
-func (p *progress) around(out io.Writer) io.Writer {
-	if p.all != nil && isTerminal(out) {
-		return p.all
+	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
+		return &progress{}
 	}
-	return out
+	return &progress{out: mpb.New(mpb.WithOutput(f), mpb.WithWidth(40))}
 }
 
-func (p *progress) step() {
+// step says that so many of a named task's messages are done.
+func (p *progress) step(task string, done, total int) {
+	if p.out == nil || total == 0 {
+		return
+	}
+	if p.bar == nil {
+		p.bar = p.out.AddBar(int64(total), mpb.BarRemoveOnComplete(),
+			mpb.PrependDecorators(decor.Name(task+" "), decor.CountersNoUnit("%d of %d")),
+			mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO)))
+	}
+	p.bar.SetCurrent(int64(done))
+}
+
+// next ends a task.
+func (p *progress) next() {
 	if p.bar != nil {
-		p.bar.Increment()
+		p.bar.Abort(true)
+		p.bar.Wait()
+		p.bar = nil
 	}
 }
 
-// finish takes the bar away if it is not full, and waits until all is written.
-func (p *progress) finish() {
-	if p.bar != nil {
-		p.bar.Abort(false)
-		p.all.Wait()
+// end ends the display, before anything else is written.
+func (p *progress) end() {
+	if p.next(); p.out != nil {
+		p.out.Wait()
 	}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
