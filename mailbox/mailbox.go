@@ -228,6 +228,9 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 	if err := m.readTail(); err != nil {
 		return err
 	}
+	if err := m.takePending(ctx); err != nil {
+		return err
+	}
 	m.lookBefore()
 	return m.reconcileHints()
 }
