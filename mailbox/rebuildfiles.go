@@ -229,7 +229,7 @@ func (r *rebuilder) lists(l *looker) error {
 			r.source(list.Name, 0, fmt.Errorf("it is of UIDVALIDITY %d, not %d", list.UIDValidity, s.validity))
 			continue
 		}
-		l.take(&index.Batch{ModSeq: s.modseq, Records: l.listed(s, list.UIDs, files)})
+		l.take(&index.Batch{ModSeq: s.modseq + 1, Records: l.listed(s, list.UIDs, files)})
 		r.source(list.Name, len(list.UIDs), nil)
 	}
 	return nil
