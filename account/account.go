@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postrider/mail"
 	"postrider/maildir"
 	"postrider/vfs"
+	"postrider/watch"
 )
 
 // Account is one session's use of a user's mailboxes. Its methods may be called
@@ -36,6 +38,12 @@ type shared struct {
 	rootAt   time.Time // mtime of root that tree stands for; zero: read again
 	subsAt   time.Time // mtime of the subscriptions that tree stands for
 	open     map[dirKey]*opened
+
+	rootMu    sync.Mutex // the next two
+	rootWatch watch.Watch
+	rootLeft  bool           // the account is closed: not to be watched any more
+	rootSeen  atomic.Bool    // a goroutine of rootLooks is about to begin
+	rootLooks sync.WaitGroup // goroutines that root's events led to
 }
 
 // enter counts one more user of the account at c.Root.
@@ -124,6 +132,7 @@ func (a *Account) Close() error {
 
 // close closes every mailbox, used or not, and the account.
 func (a *shared) close() error {
+	a.leaveRoot()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.closed = true // nothing is opened any more

@@ -36,6 +36,7 @@ func (m *Mailbox) load() error {
 	m.journal, m.infos, m.names, m.side, m.snapped = j, newInfos(), nil, side{}, 0
 	m.epoch++
 	m.sync.renewed(m.epoch)
+	m.newJournal()
 	if found.Damage != nil {
 		m.log.Error("a journal that cannot be read was put aside", "folder", m.folder.Dir().Path(), "as", found.Set, "error", found.Damage)
 	}
@@ -217,8 +218,10 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 	m.serial++
 	b.next.serial = m.serial
 	s := b.finish()
-	m.snap.Store(s)
-	m.wake()
+	old := m.snap.Swap(s)
+	if old == nil || s.modseq != old.modseq || s.uidNext != old.uidNext || s.validity != old.validity {
+		m.wake()
+	}
 	return s
 }
 
@@ -314,6 +317,7 @@ func (m *Mailbox) compact() error {
 	}
 	m.epoch++
 	m.sync.renewed(m.epoch)
+	m.newJournal()
 	m.snapped = 0
 	b := newBuilder(s, m.infos)
 	b.next.at = position{m.epoch, m.journal.Pos()}

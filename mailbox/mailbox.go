@@ -45,6 +45,7 @@ type Mailbox struct {
 	unclaimed bool    // the journal does not know of every claim of \Recent
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
+	again     *time.Timer // nil: lookAgain was never called
 	closed    bool
 
 	snap     atomic.Pointer[Snapshot]
@@ -123,7 +124,7 @@ func (m *Mailbox) SetGone() {
 	m.wake()
 }
 
-// Notify has fn called after each publish, from any goroutine, until stop is
+// Notify has fn called after each publish of what clients see, from any goroutine, until stop is
 // called; fn must be quick and not call the mailbox. After stop returned, fn is
 // not called again. While somebody listens, hints are acted on at once.
 func (m *Mailbox) Notify(fn func()) (stop func()) {
@@ -250,6 +251,9 @@ func (m *Mailbox) Close() error {
 	if !m.gone.Load() && !m.doubtful.Load() {
 		err = m.Durable(ctx, m.Snapshot())
 		if err == nil {
+			err = m.syncDeferred()
+		}
+		if err == nil {
 			err = m.change(ctx, m.finish)
 		}
 		if errors.Is(err, ErrClosed) || bearable(err) {
@@ -262,6 +266,9 @@ func (m *Mailbox) Close() error {
 		return nil
 	}
 	m.closed = true
+	if m.again != nil {
+		m.again.Stop()
+	}
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
 	return errors.Join(err, m.shut())

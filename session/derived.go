@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 
@@ -134,10 +135,11 @@ func load(ctx context.Context, box *mailbox.Mailbox, uid mail.UID) (derived, err
 		return derived{}, err
 	}
 	d, err := derive(text, size)
-	if err == nil {
-		d.put(box, uid)
+	if err != nil {
+		return derived{}, fmt.Errorf("%w: %w", mailbox.ErrUnreadable, err)
 	}
-	return d, err
+	d.put(box, uid)
+	return d, nil
 }
 
 // readSpan reads a run of octets.
