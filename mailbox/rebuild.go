@@ -32,6 +32,8 @@ type List struct {
 	UIDValidity mail.UIDValidity
 	UIDNext     mail.UID
 	UIDs        map[string]mail.UID // by base name
+	Keywords    map[string][]string // likewise
+	Err         error               // what could not be read of it
 }
 
 // Rebuilt says what Rebuild made.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"testing"
 
 	"postrider/index"
@@ -147,7 +148,8 @@ func TestRebuildFromLists(t *testing.T) {
 	b.done()
 	outside := w.deliver("a", body(70))
 	again, second := w.deliver("a", body(71)), w.deliver("a", body(72))
-	list := mailbox.List{Name: "a list", UIDValidity: v, UIDNext: 900, UIDs: map[string]mail.UID{outside: 400, again: 3, second: 400, "gone": 401}}
+	list := mailbox.List{Name: "a list", UIDValidity: v, UIDNext: 900, UIDs: map[string]mail.UID{outside: 400, again: 3, second: 400, "gone": 401},
+		Keywords: map[string][]string{again: {"$k", "new"}}}
 	for base, uid := range known {
 		list.UIDs[base] = uid + 100 // the journal knows better
 	}
@@ -176,6 +178,8 @@ func TestRebuildFromLists(t *testing.T) {
 	defer c.done()
 	if s := c.Snapshot(); s.UIDValidity() != v || numbers(s)[again] != 3 {
 		t.Errorf("of the list alone: UIDVALIDITY %d, %v", s.UIDValidity(), numbers(s))
+	} else if m, _ := s.Lookup(3); !slices.Equal(s.KeywordsOf(m), []string{"$k", "new"}) {
+		t.Errorf("keywords of the list: %q", s.KeywordsOf(m))
 	}
 }
 
