@@ -163,8 +163,9 @@ func (a *shared) openBox(ctx context.Context, o *opened, n mail.Name) error {
 	log := a.h.c.Logger.With("folder", o.folder.Dir().Path())
 	c := mailbox.Config{
 		Folder: o.folder, Validity: a.ledger.NextValidity,
-		Floor: func() (mail.UID, mail.ModSeq, error) { return a.ledger.Floor(n) },
-		Fsync: a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
+		Predecessor: func() (*mailbox.Past, error) { return a.predecessor(o.folder) },
+		Floor:       func() (mail.UID, mail.ModSeq, error) { return a.ledger.Floor(n) },
+		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
 		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, OnReading: func() { a.h.readings.Add(1) },
 	}
 	a.watch(o, &c)

@@ -19,6 +19,11 @@ type Config struct {
 	// on with (the account's high-water marks). Nil: none.
 	Floor func() (mail.UID, mail.ModSeq, error)
 
+	// Predecessor tells what another server knew of the folder; nil if none did.
+	// It is asked when a mailbox has no trace of an earlier UIDVALIDITY, before
+	// Validity. An error keeps the mailbox from being opened. Nil: nobody to ask.
+	Predecessor func() (*Past, error)
+
 	// Watch tells how far the hints can be trusted. Nil: there are none.
 	Watch Watch
 

@@ -48,6 +48,7 @@ type site struct {
 	fsyncs chan struct{}
 	valid  mail.UIDValidity
 	serial int
+	past   func() (*mailbox.Past, error) // of the mailbox a
 }
 
 func newSite(t testing.TB, o memfs.Options) *site {
@@ -95,6 +96,9 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	c := mailbox.Config{Folder: f, Fsync: w.fsync, Fsyncs: w.fsyncs, Now: w.clock.now, Validity: func() (mail.UIDValidity, error) { w.valid++; return w.valid, nil }}
 	if e != nil {
 		c.Watch = e
+	}
+	if name == "a" {
+		c.Predecessor = w.past
 	}
 	m, err := mailbox.Open(context.Background(), c)
 	if err != nil {

@@ -49,13 +49,20 @@ func (m *Mailbox) load() error {
 	}
 	b.next.at = position{m.epoch, j.Pos()}
 	s := m.publish(b)
-	if err := m.identify(s, found.Moved); err != nil {
-		return err
+	adopting, err := m.recall(s, found.Damage != nil)
+	if err == nil && !adopting {
+		err = m.identify(s, found.Moved)
 	}
+	if err == nil {
+		m.openCache()
+	}
+	return err
+}
+
+func (m *Mailbox) openCache() {
 	if old := m.cache.Swap(index.OpenCache(m.dir, m.Snapshot().UIDValidity())); old != nil {
 		old.Close()
 	}
-	return nil
 }
 
 // loadSnapshot begins with the snapshot file, if one fits. One that cannot be read
@@ -295,8 +302,11 @@ func (m *Mailbox) checkpoint() error {
 }
 
 // compact begins a new journal with the present state.
-func (m *Mailbox) compact() error {
-	s := m.Snapshot()
+func (m *Mailbox) compact() error { return m.renew(newBuilder(m.Snapshot(), m.infos)) }
+
+// renew begins a new journal with what was built, and publishes that.
+func (m *Mailbox) renew(b *builder) error {
+	s := b.finish()
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
 	err := m.journal.Compact(s.modseq, func(yield func(index.Record) bool) {
@@ -319,7 +329,6 @@ func (m *Mailbox) compact() error {
 	m.sync.renewed(m.epoch)
 	m.newJournal()
 	m.snapped = 0
-	b := newBuilder(s, m.infos)
 	b.next.at = position{m.epoch, m.journal.Pos()}
 	m.publish(b)
 	return nil

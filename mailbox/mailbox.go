@@ -43,6 +43,8 @@ type Mailbox struct {
 	own       [2]bool // we changed the directory since the lock was taken
 	full      bool    // both directories must be read
 	unclaimed bool    // the journal does not know of every claim of \Recent
+	past      *Past   // what the next reading takes over; nil: nothing
+	pastLost  bool    // there was a journal, and nothing is left of it
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
 	again     *time.Timer // nil: lookAgain was never called
@@ -87,7 +89,7 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
 	}
-	if err != nil && !bearable(err) {
+	if err != nil && (m.past != nil || !bearable(err)) {
 		m.shut()
 		return nil, err
 	}

@@ -121,7 +121,12 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 	if err != nil {
 		return fmt.Errorf("looking at the directories: %w", err)
 	}
-	if err := m.commit(v.findings); err != nil {
+	if m.past != nil {
+		err = m.takeOver(ctx, v.findings)
+	} else {
+		err = m.commit(v.findings)
+	}
+	if err != nil {
 		return err
 	}
 	m.full = unsure
