@@ -26,7 +26,7 @@ func Copy(ctx context.Context, src *Mailbox, uids mail.UIDSet, dst *Mailbox) (Co
 	res := CopyResult{SourceSnapshot: src.Snapshot()}
 	batch, err := stageAll(ctx, src, res.SourceSnapshot, uids, dst)
 	if err == nil {
-		err = dst.change(ctx, func() error { return dst.adoptAll(batch, &res) })
+		err = dst.change(ctx, func() error { return dst.give(ctx, func() error { return dst.adoptAll(batch, &res) }) })
 	}
 	if err != nil {
 		for _, st := range batch {
@@ -42,7 +42,6 @@ func Copy(ctx context.Context, src *Mailbox, uids mail.UIDSet, dst *Mailbox) (Co
 // adoptAll publishes what was staged and gives it UIDs in one batch.
 func (m *Mailbox) adoptAll(batch []staged, res *CopyResult) error {
 	var files []mail.MessageFile
-	var records []index.Record
 	undo := func(err error) error {
 		for _, f := range files {
 			err = errors.Join(err, ignoreMissing(m.folder.Remove(f)))
@@ -53,7 +52,7 @@ func (m *Mailbox) adoptAll(batch []staged, res *CopyResult) error {
 		return err
 	}
 	words := newWords(m.Snapshot())
-	next := m.Snapshot().uidNext
+	var rows []index.Message
 	for _, st := range batch {
 		f, err := st.draft.Publish(st.msg.Flags, st.msg.Internal)
 		if err != nil {
@@ -68,21 +67,26 @@ func (m *Mailbox) adoptAll(batch []staged, res *CopyResult) error {
 		if crlf < 0 {
 			size, crlf = st.msg.Size, st.msg.CRLFSize
 		}
-		records = append(records, index.Appended{Message: index.Message{
-			UID: next, Flags: f.Flags, Keywords: set, Size: size, CRLFSize: crlf,
+		rows = append(rows, index.Message{
+			Flags: f.Flags, Keywords: set, Size: size, CRLFSize: crlf,
 			Internal: index.StampOf(st.msg.Internal), Saved: index.StampOf(m.now()), Ino: f.Ino,
 			Base: strings.Clone(f.Base), Info: strings.Clone(infoOf(f)),
-		}})
+		})
 		res.Source.Add(st.msg.UID)
-		res.Dest.Add(next)
-		next++
 	}
-	if len(records) == 0 {
+	if len(rows) == 0 {
 		return nil
 	}
 	m.touched(false, true)
-	if err := m.tell(append(words.records(), records...)...); err != nil {
+	records, err := m.numberRows(rows)
+	if err == nil {
+		err = m.tell(append(words.records(), records...)...)
+	}
+	if err != nil {
 		return undo(err)
+	}
+	for _, row := range rows {
+		res.Dest.Add(row.UID)
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ type Mailbox struct {
 	infos     *infos
 	names     *nameTable
 	side      side
+	reg       registerState
 	epoch     uint64 // counts the journal files that this process had open
 	serial    uint64 // counts the snapshots
 	snapped   int64  // where in the journal the snapshot file stands
@@ -88,6 +89,9 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if err == nil {
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
+	}
+	if err == nil {
+		err = m.meetRegister(ctx)
 	}
 	if err != nil && (m.past != nil || !bearable(err)) {
 		m.shut()
@@ -232,7 +236,10 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 		return err
 	}
 	m.lookBefore()
-	return m.reconcileHints()
+	if err := m.reconcileHints(ctx); err != nil {
+		return err
+	}
+	return m.meetRegister(ctx)
 }
 
 // touched notes that we changed names in directories: they are to be synced before
@@ -264,6 +271,7 @@ func (m *Mailbox) Close() error {
 	ctx := context.Background()
 	m.hints.stop()
 	m.settlers.Wait()
+	m.endKeeping()
 	var err error
 	if !m.gone.Load() && !m.doubtful.Load() {
 		err = m.Durable(ctx, m.Snapshot())
@@ -271,6 +279,7 @@ func (m *Mailbox) Close() error {
 			err = m.syncDeferred()
 		}
 		if err == nil {
+			m.keepAtEnd()
 			err = m.change(ctx, m.finish)
 		}
 		if errors.Is(err, ErrClosed) || bearable(err) {
@@ -304,6 +313,7 @@ func (m *Mailbox) finish() error {
 	if m.side.marks[unsafeMark] != "" {
 		records = append(records, index.Mark{Name: unsafeMark})
 	}
+	records = append(records, m.keptMark()...)
 	if len(records) > 0 {
 		if err := m.note(records...); err != nil {
 			return err
