@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"postrider/index"
@@ -18,13 +17,6 @@ type CopyResult struct {
 	Source, Dest   mail.UIDSet
 	SourceSnapshot *Snapshot // Move: without the messages; Copy: the one used
 	DestSnapshot   *Snapshot
-}
-
-// staged is a message that lies in the destination's tmp.
-type staged struct {
-	msg      Message
-	keywords []string
-	draft    mail.MessageDraft
 }
 
 // Copy copies the messages of uids, a resolved set, to dst (which may be src):
@@ -45,46 +37,6 @@ func Copy(ctx context.Context, src *Mailbox, uids mail.UIDSet, dst *Mailbox) (Co
 	res.DestSnapshot = dst.Snapshot()
 	res.Validity = res.DestSnapshot.UIDValidity()
 	return res, nil
-}
-
-// stageAll puts a copy of every message into dst's tmp. No lock is held.
-func stageAll(ctx context.Context, src *Mailbox, s *Snapshot, uids mail.UIDSet, dst *Mailbox) (batch []staged, err error) {
-	for uid := range uids.All() {
-		if err := ctx.Err(); err != nil {
-			return batch, err
-		}
-		msg, ok := s.Lookup(uid)
-		if !ok {
-			return batch, ErrVanished
-		}
-		d, err := src.stage(ctx, &msg, dst)
-		if err != nil {
-			return batch, err
-		}
-		batch = append(batch, staged{msg, s.KeywordsOf(msg), d})
-		if dst.c.Fsync {
-			if err := d.Sync(); err != nil {
-				return batch, fmt.Errorf("syncing a copy: %w", err)
-			}
-		}
-	}
-	return batch, nil
-}
-
-// stage copies one message, following its file if that moved.
-func (m *Mailbox) stage(ctx context.Context, msg *Message, dst *Mailbox) (mail.MessageDraft, error) {
-	for range maxFollow {
-		d, err := dst.folder.StageCopy(m.folder.Dir(), msg.file())
-		if !errors.Is(err, fs.ErrNotExist) {
-			return d, err
-		}
-		now, err := m.follow(ctx, msg.UID)
-		if err != nil {
-			return nil, err
-		}
-		*msg = now
-	}
-	return nil, ErrVanished
 }
 
 // adoptAll publishes what was staged and gives it UIDs in one batch.

@@ -190,6 +190,18 @@ func (m *Mailbox) change(ctx context.Context, f func() error) error {
 
 // locked does the work of change for who holds the lock of this process.
 func (m *Mailbox) locked(ctx context.Context, f func() error) error {
+	if m.hints.takeGone() && m.departed() {
+		return ErrGone
+	}
+	err := m.lockedHere(ctx, f)
+	if errors.Is(err, fs.ErrNotExist) && m.departed() {
+		return ErrGone
+	}
+	return err
+}
+
+// lockedHere is locked for a folder that is there.
+func (m *Mailbox) lockedHere(ctx context.Context, f func() error) error {
 	unlock, err := m.folder.Dir().Lock(ctx)
 	if err != nil {
 		return fmt.Errorf("locking the mailbox: %w", err)
@@ -218,6 +230,9 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 		}
 	}
 	if err := m.readTail(); err != nil {
+		return err
+	}
+	if err := m.takePending(ctx); err != nil {
 		return err
 	}
 	m.lookBefore()

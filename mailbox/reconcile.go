@@ -94,9 +94,6 @@ func (m *Mailbox) readStale(ctx context.Context) error {
 	if err == nil && dirs != [2]bool{} {
 		err = m.reconcile(ctx, dirs)
 	}
-	if errors.Is(err, fs.ErrNotExist) && m.departed() {
-		return ErrGone
-	}
 	return err
 }
 

@@ -89,6 +89,19 @@ func (m *Mailbox) recall(s *Snapshot, lost bool) (adopting bool, err error) {
 	return true, nil
 }
 
+// takePending takes over what a reload found, before anything else happens.
+func (m *Mailbox) takePending(ctx context.Context) error {
+	if m.past == nil {
+		return nil
+	}
+	m.full = true
+	if err := m.readStale(ctx); err != nil {
+		m.doubtful.Store(true)
+		return err
+	}
+	return nil
+}
+
 // takeOver puts the state in place that the predecessor's knowledge and the files make.
 func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	past := m.past
@@ -113,7 +126,7 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	words := &adoptedKeywords{sets: map[string]index.SetID{}}
 	add := func(uid mail.UID, at sighting) {
 		r := m.appendedRecord(uid, at)
-		set, named := words.set(b.next.keywords, past.keywords(at.file))
+		set, named := words.set(b.next.keywords, past.KeywordsOf(at.file))
 		apply(named...)
 		r.Keywords = set
 		m.applyRecord(b, modseq, r)
@@ -229,7 +242,8 @@ func (p *Past) numbered() (n int) {
 	return n
 }
 
-func (p *Past) keywords(f mail.MessageFile) []string {
+// KeywordsOf returns the keywords that the message in a file had.
+func (p *Past) KeywordsOf(f mail.MessageFile) []string {
 	words := p.Messages[f.Base].Keywords
 	if p.Shown != nil {
 		words = slices.Concat(words, p.Shown(f.Name))
@@ -293,10 +307,4 @@ func (a *adoptedKeywords) usable(t *keywordTable, words []string) []string {
 		return true
 	})
 	return slices.Clip(good)
-}
-
-// Adopted says from what the mailbox was taken over, "" if it was not.
-func (m *Mailbox) Adopted(ctx context.Context) (from string, err error) {
-	err = m.change(ctx, func() error { from = m.side.marks[adoptedMark]; return nil })
-	return from, err
 }

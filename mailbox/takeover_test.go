@@ -335,3 +335,30 @@ func TestTakeOverAfterLoss(t *testing.T) {
 	}
 	b.done()
 }
+
+// Where the journal of an open mailbox is taken away, what the other server knew is
+// taken over again before anything is written.
+func TestTakeOverWhileOpen(t *testing.T) {
+	w := left(t)
+	b := w.mustOpen("a", nil)
+	dir := w.dir("a/postrider")
+	for _, name := range w.list("a/postrider") {
+		if err := dir.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	uid, err := b.append(body(1), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := b.Snapshot()
+	if m, ok := s.Lookup(7); !ok || m.Base != "100.one,S=9" || s.UIDValidity() != 795384139 || uid < 50 || s.Len() != 7 {
+		t.Errorf("the appended message has UID %d\n%s", uid, summary(s))
+	}
+	b.done()
+	b = w.mustOpen("a", nil)
+	if got := summary(b.Snapshot()); got != summary(s) {
+		t.Errorf("opened again it is\n%s", got)
+	}
+	b.done()
+}
