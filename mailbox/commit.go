@@ -59,6 +59,7 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	}
 	err := m.give(ctx, func() error {
 		fresh := m.inOrder(m.unknown(v.fresh))
+		m.takeFresh(fresh)
 		next, err := m.number(basesOf(fresh)...)
 		if err != nil {
 			return err

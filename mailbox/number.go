@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"time"
 
 	"postrider/index"
 	"postrider/mail"
@@ -14,6 +15,11 @@ import (
 // Where another server gives UIDs in the same folder, f runs under its lock, and what
 // it wrote was taken in before.
 func (m *Mailbox) give(ctx context.Context, f func() error) error {
+	return m.giveWithin(ctx, patience, f)
+}
+
+// giveWithin is give with a bound for the wait for the other server's lock.
+func (m *Mailbox) giveWithin(ctx context.Context, within time.Duration, f func() error) error {
 	if m.reg.held || m.c.Register == nil {
 		return f()
 	}
@@ -25,7 +31,7 @@ func (m *Mailbox) give(ctx context.Context, f func() error) error {
 	if !meets && !m.c.RegisterLock && !(m.live() && look != registerNone && look != registerLost) {
 		return f()
 	}
-	unlock, err := m.lockRegister(ctx)
+	unlock, err := m.lockRegister(ctx, within)
 	if err != nil {
 		return err
 	}
@@ -92,7 +98,9 @@ func (m *Mailbox) writeRegister(next mail.UID, list iter.Seq2[mail.UID, string])
 	return m.placeRegister(staged, m.Snapshot().modseq)
 }
 
-// placeRegister puts a list in place that shows the mailbox as of modseq.
+// placeRegister puts a list in place that shows the mailbox as of modseq. All files that
+// it names are taken from new to cur first: Courier gives a file that it finds in new a
+// fresh UID, whatever its list says.
 func (m *Mailbox) placeRegister(staged StagedRegister, modseq mail.ModSeq) error {
 	mark, _ := m.registerMark()
 	before, err := m.c.Register.Stamp()
@@ -101,11 +109,12 @@ func (m *Mailbox) placeRegister(staged StagedRegister, modseq mail.ModSeq) error
 		return err
 	}
 	mark.list, mark.next, mark.modseq = before, staged.Stamp(), modseq
+	records := m.takeNew(m.Snapshot(), 1)
 	if mark.keywords, _, err = m.c.Register.KeywordsStamp(); err != nil {
 		staged.Abort()
 		return err
 	}
-	if err := m.note(mark.record()); err != nil {
+	if err := m.note(append(records, mark.record())...); err != nil {
 		staged.Abort()
 		return err
 	}
@@ -143,6 +152,26 @@ func (m *Mailbox) unknown(files map[string]sighting) map[string]sighting {
 		return known && m.reg.held
 	})
 	return files
+}
+
+// takeFresh takes files that are about to be listed from new to cur, as placeRegister
+// does with those that are.
+func (m *Mailbox) takeFresh(files []sighting) {
+	if !m.reg.held || !m.live() {
+		return
+	}
+	for i := range files {
+		if !files[i].file.New {
+			continue
+		}
+		f, err := m.folder.Take(files[i].file)
+		if err != nil {
+			m.full = true // it moved on; or else it gets another UID from Courier
+			continue
+		}
+		files[i].file = f
+		m.touched(true, true)
+	}
 }
 
 func basesOf(files []sighting) []string {

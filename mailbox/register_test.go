@@ -174,10 +174,13 @@ func liveModel(t *testing.T, seed uint64) {
 				change := mail.FlagChange{Op: mail.FlagOp(n % 3), Flags: mail.Flags(n) & mail.AllFlags, Keywords: kw[:n%4]}
 				uids := pick(s)
 				msg, _ := s.Lookup(uids[0].First)
-				if res, err := b.SetFlags(ctx, uids, change, 0); err != nil || len(res.Missing) > 0 {
-					t.Fatal(res.Missing, err)
+				res, err := b.SetFlags(ctx, uids, change, 0)
+				if err != nil {
+					t.Fatal(err)
 				}
-				know(msg.Base, changed(truth[msg.Base], change))
+				if len(res.Missing) == 0 { // else Courier has removed it, within a grain of ours
+					know(msg.Base, changed(truth[msg.Base], change))
+				}
 			}
 		case 9:
 			if s := look(); s.Len() > 0 {
