@@ -54,10 +54,12 @@ func (k *talk) messages() (map[int]string, map[int]string) {
 }
 
 // inspect selects the inbox and returns what is seen.
-func (k *talk) inspect() insight {
+func (k *talk) inspect() insight { k.t.Helper(); return k.inspectBy("SELECT INBOX") }
+
+func (k *talk) inspectBy(command string) insight {
 	k.t.Helper()
 	in := insight{messages: map[int]string{}}
-	for _, line := range k.ok("SELECT INBOX") {
+	for _, line := range k.ok(command) {
 		if _, after, ok := strings.Cut(line, "[UIDVALIDITY "); ok {
 			in.validity, _, _ = strings.Cut(after, "]")
 		}
@@ -166,7 +168,11 @@ func TestWayBack(t *testing.T) {
 		if err := a.deliver("INBOX", numbered("between", round)); err != nil {
 			t.Fatal(err)
 		}
-		now := k.inspect()
+		k.inspect()
+		if err := a.deliver("INBOX", numbered("only looked at", round)); err != nil {
+			t.Fatal(err)
+		}
+		now := k.inspectBy("EXAMINE INBOX") // the last message stays in new
 		k.leave()
 
 		k = courier.dial(t, a.maildir)
@@ -183,6 +189,38 @@ func TestWayBack(t *testing.T) {
 		before = k.inspect()
 		k.leave()
 	}
+}
+
+// TestCourierKeywordsReachIdle: a keyword that Courier sets reaches a session in IDLE at
+// once, as does one of ours a session of Courier's at its next look.
+func TestCourierKeywordsReachIdle(t *testing.T) {
+	courier := courierPeer(t)
+	s := startServer(t, "COURIER_UIDDB=live")
+	a := s.account(t)
+	theirs := courier.dial(t, a.maildir)
+	theirs.inspect()
+	theirs.put("", "first of all")
+	theirs.inspect()
+	ours := dial(t, s.port)
+	ours.line()
+	ours.ok("LOGIN " + a.user + " " + password)
+	ours.ok("SELECT INBOX")
+	ours.ok("IDLE")
+	theirs.ok("STORE 1 +FLAGS (Theirs)")
+	for line := ours.line(); !strings.Contains(line, "FETCH") || !strings.Contains(line, "Theirs"); line = ours.line() {
+		if line == "" {
+			t.Fatal("a session in IDLE was not told of a keyword within 15 s")
+		}
+	}
+	fmt.Fprint(ours.c, "DONE\r\n")
+	for !strings.HasPrefix(ours.line(), "t OK") {
+	}
+	ours.ok("STORE 1 +FLAGS (Ours)")
+	if got := strings.Join(theirs.ok("NOOP"), "\n"); !strings.Contains(got, "Ours") || !strings.Contains(got, "Theirs") {
+		t.Errorf("Courier says %s", got)
+	}
+	ours.ok("LOGOUT")
+	theirs.ok("LOGOUT")
 }
 
 // TestTogether: Courier and we serve one Maildir at once, with clients of both and mail

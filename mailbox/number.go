@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -155,23 +156,26 @@ func (m *Mailbox) unknown(files map[string]sighting) map[string]sighting {
 }
 
 // takeFresh takes files that are about to be listed from new to cur, as placeRegister
-// does with those that are.
-func (m *Mailbox) takeFresh(files []sighting) {
+// does with those that are. One that cannot be taken now gets no UID yet; the error is
+// to be returned when the others have theirs.
+func (m *Mailbox) takeFresh(files []sighting) (taken []sighting, err error) {
 	if !m.reg.held || !m.live() {
-		return
+		return files, nil
 	}
-	for i := range files {
-		if !files[i].file.New {
-			continue
+	taken = files[:0]
+	for _, at := range files {
+		if at.file.New {
+			f, terr := m.folder.Take(at.file)
+			if terr != nil {
+				err = cmp.Or(err, fmt.Errorf("taking a message from new: %w", noSpace(terr)))
+				continue
+			}
+			at.file = f
+			m.touched(true, true)
 		}
-		f, err := m.folder.Take(files[i].file)
-		if err != nil {
-			m.full = true // it moved on; or else it gets another UID from Courier
-			continue
-		}
-		files[i].file = f
-		m.touched(true, true)
+		taken = append(taken, at)
 	}
+	return taken, err
 }
 
 func basesOf(files []sighting) []string {
