@@ -74,20 +74,18 @@ func lower(c byte) byte {
 // numbered as if its message stood in its place; a message that is no multipart
 // has one part, number 1.
 func (m *Message) Find(path []int) *Part {
-	p := m.Root
-	for i, n := range path {
-		if i > 0 && p.Inner != nil {
-			p = p.Inner
+	p, isMessage := m.Root, true // the next number is that of a part of message p
+	for _, n := range path {
+		if !isMessage && p.Inner != nil {
+			p, isMessage = p.Inner, true
 		}
 		switch {
-		case p.Parts != nil:
-			if n < 1 || n > len(p.Parts) {
-				return nil
-			}
+		case n >= 1 && n <= len(p.Parts):
 			p = p.Parts[n-1]
-		case n != 1 || i > 0 && p.Envelope == nil:
+		case !isMessage || p.Parts != nil || n != 1:
 			return nil
 		}
+		isMessage = false
 	}
 	return p
 }
