@@ -31,6 +31,11 @@ func (a *Account) Create(ctx context.Context, n mail.Name, specialUse []string) 
 		return ErrExists
 	}
 	defer s.changedLocked()
+	// What is known of a mailbox that had the name once, and that somebody else
+	// removed, must not become this one's: it gets a UIDVALIDITY above.
+	if err := s.ledger.Forget(n); err != nil {
+		return err
+	}
 	if err := maildir.MakeFolder(s.root, dir, 0o700); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return ErrExists
@@ -141,7 +146,19 @@ func (a *Account) Rename(ctx context.Context, from, to mail.Name) error {
 		}
 		return err
 	}
+	s.renamedLocked(from, to)
 	return s.ledger.Renamed(from, to)
+}
+
+// renamedLocked has the mailboxes in use go on under their new names, before the
+// ledger knows of them: what they note meanwhile is kept. It needs a.mu.
+func (a *shared) renamedLocked(from, to mail.Name) {
+	for _, o := range a.open {
+		if n := *o.name.Load(); n == from || n.Below(from) {
+			now := to + n[len(from):]
+			o.name.Store(&now)
+		}
+	}
 }
 
 // planRename returns the directories to rename: those of the mailboxes below

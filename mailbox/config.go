@@ -4,8 +4,13 @@ import (
 	"log/slog"
 	"time"
 
+	"postrider/index"
 	"postrider/mail"
 )
+
+// Marks are numbers that a mailbox has not gone beyond: UIDNEXT and mod-sequence
+// under a UIDVALIDITY.
+type Marks = index.Marks
 
 // Config is what a mailbox is opened with.
 type Config struct {
@@ -15,9 +20,13 @@ type Config struct {
 	// asked when a mailbox has no trace of an earlier one.
 	Validity func() (mail.UIDValidity, error)
 
-	// Floor gives the lowest UIDNEXT and mod-sequence that this mailbox may go
-	// on with (the account's high-water marks). Nil: none.
-	Floor func() (mail.UID, mail.ModSeq, error)
+	// Floor gives the numbers that this mailbox has not gone beyond, as Note was
+	// told, zeros if it was not. Nil: none.
+	Floor func() (Marks, error)
+
+	// Note raises them, durably, apart from the mailbox's own files. It is called
+	// with the mailbox's locks held. Nil: they are not kept.
+	Note func(Marks) error
 
 	// Watch tells how far the hints can be trusted. Nil: there are none.
 	Watch Watch

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"postrider/index"
 	"postrider/mail"
 	"postrider/mailbox"
 	"postrider/maildir"
@@ -56,6 +57,9 @@ func newSite(t testing.TB, o memfs.Options) *site {
 	o.Now = c.now
 	f := memfs.New(o)
 	w := &site{t: t, fs: f, over: f, clock: c, unique: maildir.NewUnique("host", 7, c.now), fsync: true, valid: 1000}
+	if err := f.MkdirAll("account", 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, box := range []string{"a", "b"} {
 		for _, d := range []string{"tmp", "new", "cur"} {
 			if err := f.MkdirAll(box+"/"+d, 0o700); err != nil {
@@ -96,6 +100,13 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	if e != nil {
 		c.Watch = e
 	}
+	l, err := w.ledger()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	c.Floor = func() (mailbox.Marks, error) { return l.Floor(mail.Name(name)) }
+	c.Note = func(m mailbox.Marks) error { return l.Note(mail.Name(name), m) }
 	m, err := mailbox.Open(context.Background(), c)
 	if err != nil {
 		f.Close()
@@ -106,6 +117,15 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 		e.start(m.Hint)
 	}
 	return b, nil
+}
+
+// ledger is the account's file, as one more process sees it.
+func (w *site) ledger() (*index.Ledger, error) {
+	d, err := w.over.OpenDir("account")
+	if err != nil {
+		return nil, err
+	}
+	return index.OpenLedger(d, w.clock.now, func() (func(), error) { return d.Lock(context.Background()) }), nil
 }
 
 func (w *site) mustOpen(name string, e *eyes) *box {

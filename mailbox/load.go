@@ -33,6 +33,7 @@ func (m *Mailbox) load() error {
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
+	memory := m.memory()
 	m.journal, m.infos, m.names, m.side, m.snapped = j, newInfos(), nil, side{}, 0
 	m.epoch++
 	m.sync.renewed(m.epoch)
@@ -46,10 +47,15 @@ func (m *Mailbox) load() error {
 	if err := j.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); return nil }); err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
-	b.next.at = position{m.epoch, j.Pos()}
-	s := m.publish(b)
-	if err := m.identify(s, found.Moved); err != nil {
-		return err
+	if memory.ahead(&b.next.head, j.Generation()) {
+		if err := m.remember(memory); err != nil {
+			return err
+		}
+	} else {
+		b.next.at = position{m.epoch, j.Pos()}
+		if err := m.identify(m.publish(b), found.Moved); err != nil {
+			return err
+		}
 	}
 	if old := m.cache.Swap(index.OpenCache(m.dir, m.Snapshot().UIDValidity())); old != nil {
 		old.Close()
@@ -89,11 +95,14 @@ func (m *Mailbox) loadSnapshot(b *builder) {
 // identify gives a mailbox without a UIDVALIDITY one, and goes above every UID that
 // may have been given elsewhere.
 func (m *Mailbox) identify(s *Snapshot, moved bool) error {
+	known, err := m.floor(s)
+	if err != nil {
+		return err
+	}
 	v, next, modseq := s.validity, s.uidNext, s.modseq
 	if v == 0 {
-		var err error
-		if v, err = m.c.Validity(); err != nil {
-			return fmt.Errorf("asking for a UIDVALIDITY: %w", err)
+		if v, err = m.baptize(known); err != nil {
+			return err
 		}
 	}
 	lost := m.lostTail()
@@ -104,17 +113,14 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 		}
 		next, modseq = next+min(lost, maxUID-next), modseq+mail.ModSeq(lost)
 	}
-	if m.c.Floor != nil {
-		uid, mod, err := m.c.Floor()
-		if err != nil {
-			return fmt.Errorf("asking for the account's marks: %w", err)
-		}
-		next, modseq = max(next, uid), max(modseq, mod)
+	if known.UIDValidity == v && (moved || lost > 0 || s.validity == 0 || m.behind(known)) {
+		next, modseq = max(next, min(known.UIDNext, maxUID)), max(modseq, known.ModSeq)
 	}
 	if v == s.validity && next == s.uidNext && modseq == s.modseq {
-		return m.markLife()
+		err = m.noteMarks()
+	} else {
+		err = m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 	}
-	err := m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 	if err == nil {
 		err = m.markLife()
 	}
@@ -167,7 +173,10 @@ func (m *Mailbox) reload() error {
 	m.sync.run.Lock()
 	m.journal.Close()
 	m.sync.run.Unlock()
-	err := m.load()
+	err := m.reopenIndexDir()
+	if err == nil {
+		err = m.load()
+	}
 	if err != nil {
 		m.doubtful.Store(true)
 	}
@@ -198,16 +207,17 @@ func (m *Mailbox) readTail() error {
 	b := newBuilder(m.Snapshot(), m.infos)
 	n := 0
 	err = m.journal.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); n++; return nil })
-	if errors.Is(err, index.ErrReplaced) {
-		return m.reload()
-	}
-	if err != nil {
+	replaced := errors.Is(err, index.ErrReplaced)
+	if err != nil && !replaced {
 		m.doubtful.Store(true) // a part of it was applied, and is lost with b
 		return fmt.Errorf("reading the journal: %w", err)
 	}
 	if n > 0 {
 		b.next.at = position{m.epoch, m.journal.Pos()}
 		m.publish(b)
+	}
+	if replaced {
+		return m.reload()
 	}
 	return nil
 }
@@ -226,7 +236,11 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 // without a mod-sequence of its own is nothing that must be durable before it is told.
 func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 	batch := &index.Batch{ModSeq: modseq, At: index.StampOf(m.now()), Records: records}
-	end, err := m.journal.Append(batch)
+	err := m.markAhead(batch)
+	var end int64
+	if err == nil {
+		end, err = m.journal.Append(batch)
+	}
 	if err != nil {
 		m.full = true // what happened to files is not written down
 		switch {
@@ -293,9 +307,14 @@ func (m *Mailbox) checkpoint() error {
 
 // compact begins a new journal with the present state.
 func (m *Mailbox) compact() error {
-	s := m.Snapshot()
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
+	return m.compactSyncLocked(m.Snapshot())
+}
+
+// compactSyncLocked does the work of compact with a state to begin with. It needs
+// sync.run.
+func (m *Mailbox) compactSyncLocked(s *Snapshot) error {
 	err := m.journal.Compact(s.modseq, func(yield func(index.Record) bool) {
 		for _, r := range m.side.head(s) {
 			if !yield(r) {

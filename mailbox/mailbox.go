@@ -32,6 +32,7 @@ type Mailbox struct {
 	// it. A channel, so that who waits can give up.
 	lock      chan struct{}
 	dir       vfs.Dir        // of the index files
+	left      []vfs.Dir      // what dir was before somebody put another in its place
 	journal   *index.Journal // replaced only with sync.run held, too
 	infos     *infos
 	names     *nameTable
@@ -43,6 +44,7 @@ type Mailbox struct {
 	own       [2]bool // we changed the directory since the lock was taken
 	full      bool    // both directories must be read
 	unclaimed bool    // the journal does not know of every claim of \Recent
+	unnoted   bool    // the account could not be told of the numbers
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
 	closed    bool
@@ -205,6 +207,12 @@ func (m *Mailbox) locked(ctx context.Context, f func() error) error {
 
 // catchUp takes in what other processes wrote and what hints tell.
 func (m *Mailbox) catchUp(ctx context.Context) error {
+	if m.indexDirReplaced() {
+		m.full = true
+		if err := m.renewIndex(); err != nil {
+			return err
+		}
+	}
 	if m.doubtful.Load() {
 		if err := m.recover(ctx); err != nil {
 			return errors.Join(ErrDoubtful, err)
@@ -296,6 +304,8 @@ func (m *Mailbox) shut() error {
 	if c := m.cache.Load(); c != nil {
 		errs = append(errs, c.Close())
 	}
-	errs = append(errs, m.dir.Close())
+	for _, d := range append(m.left, m.dir) {
+		errs = append(errs, d.Close())
+	}
 	return errors.Join(errs...)
 }
