@@ -50,6 +50,9 @@ func (m *Mailbox) commit(v *findings) error {
 	if err := flush(0); err != nil {
 		return err
 	}
+	if err := m.prove(v); err != nil {
+		return err
+	}
 	next := m.Snapshot().uidNext
 	for _, at := range m.inOrder(v.fresh) {
 		if next > maxUID {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -47,6 +49,8 @@ type site struct {
 	unique *maildir.Unique
 	fsync  bool
 	fsyncs chan struct{}
+	boot   string    // the life of the machine
+	log    io.Writer // nil: none
 	valid  mail.UIDValidity
 	serial int
 }
@@ -96,9 +100,12 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := mailbox.Config{Folder: f, Fsync: w.fsync, Fsyncs: w.fsyncs, Now: w.clock.now, Validity: func() (mail.UIDValidity, error) { w.valid++; return w.valid, nil }}
+	c := mailbox.Config{Folder: f, Fsync: w.fsync, Fsyncs: w.fsyncs, Boot: w.boot, Now: w.clock.now, Validity: func() (mail.UIDValidity, error) { w.valid++; return w.valid, nil }}
 	if e != nil {
 		c.Watch = e
+	}
+	if w.log != nil {
+		c.Logger = slog.New(slog.NewTextHandler(w.log, nil))
 	}
 	l, err := w.ledger()
 	if err != nil {

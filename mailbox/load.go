@@ -113,9 +113,11 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 		}
 		next, modseq = next+min(lost, maxUID-next), modseq+mail.ModSeq(lost)
 	}
-	if known.UIDValidity == v && (moved || lost > 0 || s.validity == 0 || m.behind(known)) {
+	doubt := moved || lost > 0 || s.validity == 0 || m.interrupted() || m.behind(known)
+	if doubt && known.UIDValidity == v {
 		next, modseq = max(next, min(known.UIDNext, maxUID)), max(modseq, known.ModSeq)
 	}
+	m.unproven = !doubt && s.uidNext > 1
 	if v == s.validity && next == s.uidNext && modseq == s.modseq {
 		err = m.noteMarks()
 	} else {
@@ -236,6 +238,7 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 // without a mod-sequence of its own is nothing that must be durable before it is told.
 func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 	batch := &index.Batch{ModSeq: modseq, At: index.StampOf(m.now()), Records: records}
+	m.markLifeOf(batch)
 	err := m.markAhead(batch)
 	var end int64
 	if err == nil {

@@ -44,6 +44,7 @@ type Mailbox struct {
 	own       [2]bool // we changed the directory since the lock was taken
 	full      bool    // both directories must be read
 	unclaimed bool    // the journal does not know of every claim of \Recent
+	unproven  bool    // the journal was not yet compared with the directories
 	unnoted   bool    // the account could not be told of the numbers
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
@@ -87,6 +88,7 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if err == nil {
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
+		m.unproven = false
 	}
 	if err != nil && !bearable(err) {
 		m.shut()
@@ -285,8 +287,10 @@ func (m *Mailbox) finish() error {
 	if m.unclaimed {
 		records = append(records, index.RecentClaimed{UpTo: m.Snapshot().recentFrom - 1})
 	}
-	if m.side.marks[unsafeMark] != "" {
-		records = append(records, index.Mark{Name: unsafeMark})
+	for _, name := range [2]string{unsafeMark, lifeMark} {
+		if m.side.marks[name] != "" {
+			records = append(records, index.Mark{Name: name})
+		}
 	}
 	if len(records) > 0 {
 		if err := m.note(records...); err != nil {

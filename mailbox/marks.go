@@ -23,6 +23,14 @@ import (
 //     To a client the old messages are gone and new ones have come. A new UIDVALIDITY
 //     would say the same less politely: clients throw everything away, and those that
 //     synchronise (mbsync, offlineimap) stop and ask for a person.
+//   - A journal that was in use when the machine stopped may have lost its end, on a
+//     disk that lies about its cache or by a rollback of the whole file system. The
+//     first batch of a life of the machine says in which (lifeMark), the close of the
+//     mailbox takes it back; found in another life, numbers go on above the marks.
+//   - A journal that was cut or exchanged in a way that nothing of this shows is found
+//     out by its messages: files in cur that it does not know, at the first look,
+//     get UIDs above the marks. Somebody else may have put them there, which then
+//     costs a few thousand numbers of four thousand million.
 //
 // Marks of another UIDVALIDITY are of another mailbox that had the name, and count
 // for nothing.
@@ -33,6 +41,10 @@ const (
 
 	// aheadMark is in the journal, with the marks that the account knew then.
 	aheadMark = "ahead"
+
+	// lifeMark is in the journal, with Config.Boot, while there are changes since
+	// the mailbox was opened.
+	lifeMark = "life"
 )
 
 func parseMarks(s string) (m Marks) {
@@ -135,6 +147,41 @@ func (m *Mailbox) markAhead(b *index.Batch) error {
 	}
 	m.unnoted = false
 	b.Records = append(b.Records, index.Mark{Name: aheadMark, Value: formatMarks(want)})
+	return nil
+}
+
+// markLifeOf has the first batch of changes say in which life of the machine it was
+// written.
+func (m *Mailbox) markLifeOf(b *index.Batch) {
+	if m.c.Fsync && m.c.Boot != "" && b.ModSeq > m.Snapshot().modseq && m.side.marks[lifeMark] != m.c.Boot {
+		b.Records = append(b.Records, index.Mark{Name: lifeMark, Value: m.c.Boot})
+	}
+}
+
+// interrupted says that the machine stopped while the mailbox was in use.
+func (m *Mailbox) interrupted() bool {
+	life := m.side.marks[lifeMark]
+	if life == "" || m.c.Boot == "" || life == m.c.Boot || m.epoch > 1 {
+		return false
+	}
+	m.log.Info("the machine stopped while the mailbox was in use: UIDs go on above", "folder", m.folder.Dir().Path())
+	return true
+}
+
+// prove goes on above the marks if the first look at the directories found files that
+// a journal which was whole would know.
+func (m *Mailbox) prove(v *findings) error {
+	s, a := m.Snapshot(), m.side.ahead
+	if !m.unproven || a.UIDValidity != s.validity {
+		return nil
+	}
+	for _, at := range v.fresh {
+		if !at.file.New {
+			m.unproven = false
+			m.log.Info("files in cur that the journal does not know: UIDs go on above", "folder", m.folder.Dir().Path())
+			return m.write(max(s.modseq, a.ModSeq)+1, index.ValiditySet{UIDValidity: s.validity, UIDNext: max(s.uidNext, min(a.UIDNext, maxUID))})
+		}
+	}
 	return nil
 }
 

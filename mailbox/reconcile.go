@@ -118,7 +118,7 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 	if err := m.commit(v.findings); err != nil {
 		return err
 	}
-	m.full = unsure
+	m.full, m.unproven = unsure, false
 	m.noteReading(dirs, before, after, began)
 	return nil
 }
