@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"postrider/index"
 	"postrider/mail"
@@ -59,6 +60,9 @@ func (m *Mailbox) checkFiles(s *Snapshot) error {
 	var errs []error
 	n := 0
 	err := m.folder.Scan(true, true, func(f mail.MessageFile) bool {
+		if slices.ContainsFunc(m.twins[f.Base], func(t mail.MessageFile) bool { return t.Name == f.Name && t.New == f.New }) {
+			return true // a second name of one file
+		}
 		n++
 		msg, ok := m.byBase(s, f.Base)
 		switch {

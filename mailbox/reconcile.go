@@ -270,8 +270,8 @@ func (m *Mailbox) settle(v *findings, base string, files []mail.MessageFile) boo
 			case at.info.Ino != ino:
 				m.separate(v, at)
 			case there[main].file.New && !at.file.New: // the move to cur, half-way
-				main, there[k] = k, there[main]
-				m.twins[base] = append(m.twins[base], there[k].file)
+				m.twins[base] = append(m.twins[base], there[main].file)
+				main = k
 			default:
 				m.twins[base] = append(m.twins[base], at.file)
 			}
