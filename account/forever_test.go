@@ -179,6 +179,9 @@ func TestMarksFollowARename(t *testing.T) {
 	before := map[mail.Name]state{"B": s.state("A"), "B/b": s.state("A/b")}
 	open := s.mailbox("A/b")
 	must(t, s.a.Rename(ctx, "A", "B"))
+	if name := *s.a.s.open[keyOf(s.dir("/m/.B.b"))].name.Load(); name != "B/b" {
+		t.Errorf("in use it is known as %s", name)
+	}
 	open.Release()
 	for n, was := range before {
 		if got := s.state(n); !got.equal(was) {

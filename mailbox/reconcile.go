@@ -127,8 +127,9 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 type survey struct {
 	m *Mailbox
 	*findings
-	seen    bitmap // by index in the snapshot
-	doubled map[string][]mail.MessageFile
+	seen     bitmap // by index in the snapshot
+	restless bool   // no reading was quiet enough to prove an absence
+	doubled  map[string][]mail.MessageFile
 }
 
 type bitmap []uint64
@@ -219,19 +220,15 @@ func (v *survey) secondReading(ctx context.Context, dirs [2]bool) (unsure bool, 
 	if len(missing) == 0 {
 		return false, nil
 	}
-	again := map[string][]mail.MessageFile{}
-	err = v.m.folder.Scan(true, true, func(f mail.MessageFile) bool {
-		if _, ok := missing[f.Base]; ok {
-			again[f.Base] = append(again[f.Base], f)
-		}
-		return ctx.Err() == nil
-	})
-	if err == nil {
-		err = ctx.Err()
-	}
+	again, err := v.find(ctx, missing)
 	if err != nil {
 		return false, err
 	}
+	if again, err = v.lookOn(ctx, missing, again); err != nil {
+		return false, err
+	}
+	// What the kernel has still to tell of the time of the readings counts, too.
+	v.restless = v.restless || v.m.covered() && !v.m.c.Watch.Drained()
 	named, lost := v.m.hints.names()
 	for _, msg := range v.s.All(0) {
 		uid, ok := missing[msg.Base]
@@ -240,7 +237,7 @@ func (v *survey) secondReading(ctx context.Context, dirs [2]bool) (unsure bool, 
 		}
 		switch files := again[msg.Base]; {
 		case len(files) > 0 && v.m.settle(v.findings, msg.Base, files):
-		case len(files) > 0 || lost || v.m.isNamed(named, msg.Base):
+		case len(files) > 0 || lost || v.restless || v.m.isNamed(named, msg.Base):
 			unsure = true
 		default:
 			v.gone.Add(uid)
