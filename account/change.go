@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -237,6 +238,8 @@ func (a *Account) subscribe(ctx context.Context, n mail.Name, on bool) error {
 		return err
 	}
 	defer s.changedLocked()
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.h.c.LockWait, 30*time.Second)) // the lock is INBOX's
+	defer cancel()
 	return maildir.ChangeSubscribed(ctx, s.root, s.h.c.Unique, func(lines []string) ([]string, bool) {
 		is := func(line string) bool { m, ok := s.subscribedName(line); return ok && m == n }
 		switch found := slices.ContainsFunc(lines, is); {

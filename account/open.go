@@ -163,7 +163,7 @@ func (a *shared) openBox(ctx context.Context, o *opened) error {
 		Folder: o.folder, Validity: a.ledger.NextValidity,
 		Floor: func() (mailbox.Marks, error) { return a.ledger.Floor(*o.name.Load()) },
 		Note:  func(m mailbox.Marks) error { return a.ledger.Note(*o.name.Load(), m) },
-		Fsync: a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
+		Fsync: a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, LockWait: a.h.c.LockWait, Now: a.h.c.Now, Logger: log,
 	}
 	if a.h.c.Watcher != nil {
 		e, err := openEyes(a.h.c.Watcher, o.folder.Dir())

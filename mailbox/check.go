@@ -60,11 +60,11 @@ func (m *Mailbox) checkFiles(s *Snapshot) error {
 	var errs []error
 	n := 0
 	err := m.folder.Scan(true, true, func(f mail.MessageFile) bool {
-		if slices.ContainsFunc(m.twins[f.Base], func(t mail.MessageFile) bool { return t.Name == f.Name && t.New == f.New }) {
+		msg, ok := m.byBase(s, f.Base)
+		if ok && !sameName(msg, f) && slices.ContainsFunc(m.twins[f.Base], func(t mail.MessageFile) bool { return t.Name == f.Name && t.New == f.New }) {
 			return true // a second name of one file
 		}
 		n++
-		msg, ok := m.byBase(s, f.Base)
 		switch {
 		case !ok:
 			errs = append(errs, fmt.Errorf("the file %q has no UID", f.Name))

@@ -53,12 +53,12 @@ func (m *Mailbox) commit(v *findings) error {
 	if err := m.prove(v); err != nil {
 		return err
 	}
-	next := m.Snapshot().uidNext
+	next, coming := m.Snapshot().uidNext, m.arrivals()
 	for _, at := range m.inOrder(v.fresh) {
 		if next > maxUID {
 			return ErrFull
 		}
-		records, visible = append(records, m.appendedRecord(next, at)), true
+		records, visible = append(records, coming.records(m, next, at)...), true
 		next++
 		m.sync.dirty(at.file.New)
 		if err := flush(batchLen); err != nil {

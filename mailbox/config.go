@@ -47,6 +47,10 @@ type Config struct {
 	// is no watch. 0 is a minute.
 	Poll time.Duration
 
+	// LockWait is how long a command waits for others to let go of the mailbox,
+	// then it gets ErrInUse. 0 is 30 s.
+	LockWait time.Duration
+
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: none
 }

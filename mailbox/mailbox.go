@@ -75,10 +75,13 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if m.c.Poll <= 0 {
 		m.c.Poll = time.Minute
 	}
+	if m.c.LockWait <= 0 {
+		m.c.LockWait = 30 * time.Second
+	}
 	m.dev, m.ino = c.Folder.Dir().Key()
-	unlock, err := c.Folder.Dir().Lock(ctx)
+	unlock, err := m.lockFolder(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("locking the mailbox: %w", err)
+		return nil, err
 	}
 	defer unlock()
 	if m.dir, err = openIndexDir(c.Folder.Dir()); err != nil {
@@ -86,6 +89,7 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	}
 	err = m.load()
 	if err == nil {
+		m.full = m.full || len(m.intents()) > 0
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
 		m.unproven = false
@@ -159,10 +163,14 @@ func (m *Mailbox) hasListeners() bool {
 
 // take takes the lock of this process.
 func (m *Mailbox) take(ctx context.Context) error {
+	late := time.NewTimer(m.c.LockWait)
+	defer late.Stop()
 	select {
 	case m.lock <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-late.C:
+		return fmt.Errorf("waiting for another session: %w", ErrInUse)
 	}
 	switch {
 	case m.closed:
@@ -187,9 +195,9 @@ func (m *Mailbox) change(ctx context.Context, f func() error) error {
 
 // locked does the work of change for who holds the lock of this process.
 func (m *Mailbox) locked(ctx context.Context, f func() error) error {
-	unlock, err := m.folder.Dir().Lock(ctx)
+	unlock, err := m.lockFolder(ctx)
 	if err != nil {
-		return fmt.Errorf("locking the mailbox: %w", err)
+		return err
 	}
 	defer unlock()
 	whole := false
@@ -223,6 +231,7 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 	if err := m.readTail(); err != nil {
 		return err
 	}
+	m.full = m.full || len(m.intents()) > 0
 	m.lookBefore()
 	return m.reconcileHints()
 }

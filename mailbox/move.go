@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -81,7 +82,10 @@ type moved struct {
 
 func moveLocked(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox, res *CopyResult) error {
 	var done []moved
-	var err error
+	notes, err := dst.intend(src, uids)
+	if err != nil {
+		return err
+	}
 	for _, uid := range uids {
 		s := src.Snapshot()
 		msg, ok := s.Lookup(uid)
@@ -108,7 +112,12 @@ func moveLocked(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox
 		return err
 	}
 	dst.touched(false, true)
-	return errors.Join(err, recordMove(src, dst, done, res))
+	if len(notes) > 0 {
+		if serr := syncRenames(src, dst, done); serr != nil {
+			return errors.Join(err, serr, moveBack(src, dst, done))
+		}
+	}
+	return errors.Join(err, recordMove(src, dst, done, notes, res))
 }
 
 // moveFile renames one file. One whose base name the destination has already gets
@@ -141,7 +150,7 @@ func moveBack(src, dst *Mailbox, done []moved) (err error) {
 
 // recordMove tells the destination first: a crash between the two is found by
 // reconciling.
-func recordMove(src, dst *Mailbox, done []moved, res *CopyResult) error {
+func recordMove(src, dst *Mailbox, done []moved, notes []string, res *CopyResult) error {
 	words := newWords(dst.Snapshot())
 	next := dst.Snapshot().uidNext
 	var records []index.Record
@@ -161,7 +170,7 @@ func recordMove(src, dst *Mailbox, done []moved, res *CopyResult) error {
 		to.Add(next)
 		next++
 	}
-	if err := dst.tell(append(words.records(), records...)...); err != nil {
+	if err := dst.tell(slices.Concat(words.records(), records, cleared(notes))...); err != nil {
 		if src == dst {
 			return err
 		}

@@ -98,6 +98,9 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 		return fmt.Errorf("looking at the directories: %w", err)
 	}
 	began := m.now()
+	if dirs == [2]bool{true, true} {
+		clear(m.twins) // they are found again
+	}
 	v := &survey{m: m, findings: newFindings(s), seen: make(bitmap, (s.Len()+63)/64)}
 	err = m.folder.Scan(dirs[inNewDir], dirs[inCurDir], func(f mail.MessageFile) bool { v.take(f); return ctx.Err() == nil })
 	if err == nil {
@@ -117,6 +120,11 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 	}
 	if err := m.commit(v.findings); err != nil {
 		return err
+	}
+	if dirs == [2]bool{true, true} {
+		if err := m.forgetIntents(); err != nil {
+			return err
+		}
 	}
 	m.full, m.unproven = unsure, false
 	m.noteReading(dirs, before, after, began)
