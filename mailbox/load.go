@@ -33,9 +33,11 @@ func (m *Mailbox) load() error {
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
+	memory := m.memory()
 	m.journal, m.infos, m.names, m.side, m.snapped = j, newInfos(), nil, side{}, 0
 	m.epoch++
 	m.sync.renewed(m.epoch)
+	m.newJournal()
 	if found.Damage != nil {
 		m.log.Error("a journal that cannot be read was put aside", "folder", m.folder.Dir().Path(), "as", found.Set, "error", found.Damage)
 	}
@@ -46,15 +48,32 @@ func (m *Mailbox) load() error {
 	if err := j.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); return nil }); err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
-	b.next.at = position{m.epoch, j.Pos()}
-	s := m.publish(b)
-	if err := m.identify(s, found.Moved); err != nil {
-		return err
+	if memory.ahead(&b.next.head, j.Generation()) {
+		err = m.remember(memory)
+	} else {
+		b.next.at = position{m.epoch, j.Pos()}
+		err = m.settleNumbers(m.publish(b), found)
 	}
+	if err == nil {
+		m.openCache()
+	}
+	return err
+}
+
+// settleNumbers gives a mailbox that was read its numbers: those of another server if
+// it has none, else its own.
+func (m *Mailbox) settleNumbers(s *Snapshot, found index.Opened) error {
+	adopting, err := m.recall(s, found.Damage != nil)
+	if err == nil && !adopting {
+		err = m.identify(s, found.Moved)
+	}
+	return err
+}
+
+func (m *Mailbox) openCache() {
 	if old := m.cache.Swap(index.OpenCache(m.dir, m.Snapshot().UIDValidity())); old != nil {
 		old.Close()
 	}
-	return nil
 }
 
 // loadSnapshot begins with the snapshot file, if one fits. One that cannot be read
@@ -89,11 +108,14 @@ func (m *Mailbox) loadSnapshot(b *builder) {
 // identify gives a mailbox without a UIDVALIDITY one, and goes above every UID that
 // may have been given elsewhere.
 func (m *Mailbox) identify(s *Snapshot, moved bool) error {
+	known, err := m.floor(s)
+	if err != nil {
+		return err
+	}
 	v, next, modseq := s.validity, s.uidNext, s.modseq
 	if v == 0 {
-		var err error
-		if v, err = m.c.Validity(); err != nil {
-			return fmt.Errorf("asking for a UIDVALIDITY: %w", err)
+		if v, err = m.baptize(known); err != nil {
+			return err
 		}
 	}
 	lost := m.lostTail()
@@ -104,17 +126,16 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 		}
 		next, modseq = next+min(lost, maxUID-next), modseq+mail.ModSeq(lost)
 	}
-	if m.c.Floor != nil {
-		uid, mod, err := m.c.Floor()
-		if err != nil {
-			return fmt.Errorf("asking for the account's marks: %w", err)
-		}
-		next, modseq = max(next, uid), max(modseq, mod)
+	doubt := moved || lost > 0 || s.validity == 0 || m.interrupted() || m.behind(known)
+	if doubt && known.UIDValidity == v {
+		next, modseq = max(next, min(known.UIDNext, maxUID)), max(modseq, known.ModSeq)
 	}
+	m.unproven = !doubt && s.uidNext > 1
 	if v == s.validity && next == s.uidNext && modseq == s.modseq {
-		return m.markLife()
+		err = m.noteMarks()
+	} else {
+		err = m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 	}
-	err := m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 	if err == nil {
 		err = m.markLife()
 	}
@@ -167,7 +188,10 @@ func (m *Mailbox) reload() error {
 	m.sync.run.Lock()
 	m.journal.Close()
 	m.sync.run.Unlock()
-	err := m.load()
+	err := m.reopenIndexDir()
+	if err == nil {
+		err = m.load()
+	}
 	if err != nil {
 		m.doubtful.Store(true)
 	}
@@ -198,16 +222,17 @@ func (m *Mailbox) readTail() error {
 	b := newBuilder(m.Snapshot(), m.infos)
 	n := 0
 	err = m.journal.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); n++; return nil })
-	if errors.Is(err, index.ErrReplaced) {
-		return m.reload()
-	}
-	if err != nil {
+	replaced := errors.Is(err, index.ErrReplaced)
+	if err != nil && !replaced {
 		m.doubtful.Store(true) // a part of it was applied, and is lost with b
 		return fmt.Errorf("reading the journal: %w", err)
 	}
 	if n > 0 {
 		b.next.at = position{m.epoch, m.journal.Pos()}
 		m.publish(b)
+	}
+	if replaced {
+		return m.reload()
 	}
 	return nil
 }
@@ -217,8 +242,11 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 	m.serial++
 	b.next.serial = m.serial
 	s := b.finish()
-	m.snap.Store(s)
-	m.wake()
+	m.keepLater()
+	old := m.snap.Swap(s)
+	if old == nil || s.modseq != old.modseq || s.uidNext != old.uidNext || s.validity != old.validity {
+		m.wake()
+	}
 	return s
 }
 
@@ -226,9 +254,19 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 // without a mod-sequence of its own is nothing that must be durable before it is told.
 func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 	batch := &index.Batch{ModSeq: modseq, At: index.StampOf(m.now()), Records: records}
-	end, err := m.journal.Append(batch)
+	if err := m.registerKeywords(records); err != nil {
+		m.full = true
+		return err
+	}
+	m.markLifeOf(batch)
+	err := m.markAhead(batch)
+	var end int64
+	if err == nil {
+		end, err = m.journal.Append(batch)
+	}
 	if err != nil {
 		m.full = true // what happened to files is not written down
+		m.reg.reread = true
 		switch {
 		case errors.Is(err, index.ErrSyncFailed):
 			m.doubtful.Store(true)
@@ -292,10 +330,18 @@ func (m *Mailbox) checkpoint() error {
 }
 
 // compact begins a new journal with the present state.
-func (m *Mailbox) compact() error {
-	s := m.Snapshot()
+func (m *Mailbox) compact() error { return m.renew(newBuilder(m.Snapshot(), m.infos)) }
+
+// renew begins a new journal with what was built, and publishes that.
+func (m *Mailbox) renew(b *builder) error {
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
+	return m.renewSyncLocked(b)
+}
+
+// renewSyncLocked does the work of renew. It needs sync.run.
+func (m *Mailbox) renewSyncLocked(b *builder) error {
+	s := b.finish()
 	err := m.journal.Compact(s.modseq, func(yield func(index.Record) bool) {
 		for _, r := range m.side.head(s) {
 			if !yield(r) {
@@ -314,8 +360,8 @@ func (m *Mailbox) compact() error {
 	}
 	m.epoch++
 	m.sync.renewed(m.epoch)
+	m.newJournal()
 	m.snapped = 0
-	b := newBuilder(s, m.infos)
 	b.next.at = position{m.epoch, m.journal.Pos()}
 	m.publish(b)
 	return nil

@@ -74,18 +74,24 @@ func lower(c byte) byte {
 // numbered as if its message stood in its place; a message that is no multipart
 // has one part, number 1.
 func (m *Message) Find(path []int) *Part {
-	p, isMessage := m.Root, true // the next number is that of a part of message p
-	for _, n := range path {
-		if !isMessage && p.Inner != nil {
-			p, isMessage = p.Inner, true
+	p := m.Root
+	for i, n := range path {
+		switch {
+		case i == 0:
+		case p.Inner != nil:
+			p = p.Inner
+		case p.Parts == nil:
+			return nil // a part 1 has no parts of its own
 		}
 		switch {
-		case n >= 1 && n <= len(p.Parts):
+		case p.Parts != nil:
+			if n < 1 || n > len(p.Parts) {
+				return nil
+			}
 			p = p.Parts[n-1]
-		case !isMessage || p.Parts != nil || n != 1:
+		case n != 1:
 			return nil
 		}
-		isMessage = false
 	}
 	return p
 }

@@ -12,9 +12,13 @@ import (
 	"postrider/message"
 )
 
-func isGone(err error) bool { return errors.Is(err, mailbox.ErrVanished) }
+// isMissing reports whether an error is about one message alone: it is gone, or its
+// file cannot be read.
+func isMissing(err error) bool {
+	return errors.Is(err, mailbox.ErrVanished) || errors.Is(err, mailbox.ErrUnreadable)
+}
 
-// known reports whether an item of a message that is gone can still be answered.
+// known reports whether an item of a message that is missing can still be answered.
 func (r *response) known(it imap.FetchItem) bool {
 	switch it.Kind {
 	case imap.FetchUID, imap.FetchFlags:
