@@ -16,16 +16,16 @@ type toldPart struct {
 	inner   *toldPart // of a message/rfc822
 }
 
-// shape reads values by the grammar of RFC 3501 9; the first fault stays.
-type shape struct{ err error }
+// grammar reads values by the grammar of RFC 3501 9; the first fault stays.
+type grammar struct{ err error }
 
-func (s *shape) fail(what string, v value) {
+func (s *grammar) fail(what string, v value) {
 	if s.err == nil {
 		s.err = fmt.Errorf("no %s: %.80q", what, fmt.Sprint(v))
 	}
 }
 
-func (s *shape) nstring(v value) string {
+func (s *grammar) nstring(v value) string {
 	switch v.kind {
 	case 'n':
 		return "NIL"
@@ -36,14 +36,14 @@ func (s *shape) nstring(v value) string {
 	return ""
 }
 
-func (s *shape) string(v value) string {
+func (s *grammar) string(v value) string {
 	if v.kind != '"' {
 		s.fail("string", v)
 	}
 	return strconv.Quote(v.text)
 }
 
-func (s *shape) number(v value) int64 {
+func (s *grammar) number(v value) int64 {
 	n, err := strconv.ParseUint(v.text, 10, 32)
 	if v.kind != 'a' || err != nil || strconv.FormatUint(n, 10) != v.text {
 		s.fail("number", v)
@@ -51,7 +51,7 @@ func (s *shape) number(v value) int64 {
 	return int64(n)
 }
 
-func (s *shape) list(v value, least int) []value {
+func (s *grammar) list(v value, least int) []value {
 	if v.kind != '(' || len(v.list) < least {
 		s.fail(fmt.Sprintf("list of %d", least), v)
 		return make([]value, least)
@@ -62,7 +62,7 @@ func (s *shape) list(v value, least int) []value {
 var envelopeItems = []string{"date", "subject", "from", "sender", "reply-to", "to", "cc", "bcc", "in-reply-to", "message-id"}
 
 // envelope gives the items of an envelope by their names.
-func (s *shape) envelope(v value, prefix string, into map[string]string) {
+func (s *grammar) envelope(v value, prefix string, into map[string]string) {
 	items := s.list(v, len(envelopeItems))
 	if len(items) != len(envelopeItems) {
 		s.fail("envelope", v)
@@ -76,7 +76,7 @@ func (s *shape) envelope(v value, prefix string, into map[string]string) {
 	}
 }
 
-func (s *shape) addresses(v value) string {
+func (s *grammar) addresses(v value) string {
 	if v.kind == 'n' {
 		return "NIL"
 	}
@@ -94,7 +94,7 @@ func (s *shape) addresses(v value) string {
 	return out.String()
 }
 
-func (s *shape) params(v value) string {
+func (s *grammar) params(v value) string {
 	if v.kind == 'n' {
 		return "NIL"
 	}
@@ -110,7 +110,7 @@ func (s *shape) params(v value) string {
 }
 
 // body reads a body; extended tells BODYSTRUCTURE from BODY.
-func (s *shape) body(v value, section string, extended bool) *toldPart {
+func (s *grammar) body(v value, section string, extended bool) *toldPart {
 	p := &toldPart{section: section, fields: map[string]string{}, size: -1, lines: -1}
 	if l := s.list(v, 1); l[0].kind == '(' {
 		s.multipart(p, l, extended)
@@ -130,7 +130,7 @@ func under(section string, n int) string {
 	return section + "." + strconv.Itoa(n)
 }
 
-func (s *shape) multipart(p *toldPart, l []value, extended bool) {
+func (s *grammar) multipart(p *toldPart, l []value, extended bool) {
 	for len(l) > 0 && l[0].kind == '(' {
 		p.parts = append(p.parts, s.body(l[0], under(p.section, len(p.parts)+1), extended))
 		l = l[1:]
@@ -150,7 +150,7 @@ func (s *shape) multipart(p *toldPart, l []value, extended bool) {
 	}
 }
 
-func (s *shape) single(p *toldPart, l []value, extended bool) {
+func (s *grammar) single(p *toldPart, l []value, extended bool) {
 	if len(l) < 7 {
 		s.fail("body of one part", value{list: l})
 		return
@@ -194,7 +194,7 @@ func (s *shape) single(p *toldPart, l []value, extended bool) {
 }
 
 // extension reads disposition, language and location.
-func (s *shape) extension(p *toldPart, l []value) {
+func (s *grammar) extension(p *toldPart, l []value) {
 	p.fields["disposition"] = "NIL"
 	if l[0].kind != 'n' {
 		d := s.list(l[0], 2)
@@ -249,7 +249,7 @@ type told struct {
 
 // tell reads the answer of ENVELOPE, BODY, BODYSTRUCTURE and RFC822.SIZE.
 func tell(items map[string]value) told {
-	s := &shape{}
+	s := &grammar{}
 	out := told{facts: map[string]string{}}
 	s.envelope(items["ENVELOPE"], "envelope ", out.facts)
 	out.root = s.body(items["BODYSTRUCTURE"], "", true)
