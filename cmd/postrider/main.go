@@ -42,7 +42,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newImapd(), newConfig(), newDemo(), newDeliver(), newVersion())
+	root.AddCommand(newServe(), newImapd(), newConfig(), newDemo(), newDeliver(), newVerifyIdle(), newVersion())
 	return root
 }
 
