@@ -30,8 +30,9 @@ type shared struct {
 	users int // guarded by House.mu
 
 	mu       sync.Mutex // the tree, and changes to it
-	prepared bool       // the next two are set, and stay
+	prepared bool       // the next three are set, and stay
 	naming   maildir.Naming
+	control  string // Config.DovecotControl
 	ledger   Ledger
 	closed   bool
 	tree     *Tree
@@ -90,7 +91,7 @@ func (a *shared) leave() error {
 
 // prepare makes the root a Maildir and finds out how its folders are spelled.
 // It does so once; if it fails, the next user tries again.
-func (a *shared) prepare(c Config) error {
+func (a *shared) prepare(ctx context.Context, c Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -112,6 +113,10 @@ func (a *shared) prepare(c Config) error {
 		a.naming.Encoding = enc
 	} else {
 		return err
+	}
+	a.control = c.DovecotControl
+	if err := a.takeSubscriptions(ctx); err != nil {
+		a.h.c.Logger.Warn("the subscriptions of Dovecot are not taken over", "root", c.Root, "err", err)
 	}
 	var err error
 	if a.h.c.OpenLedger == nil {

@@ -50,6 +50,7 @@ type HouseConfig struct {
 	Boot       string                             // names this life of the machine; "": not known
 	Poll       time.Duration                      // where there is no watch; 0: a minute
 	Linger     time.Duration                      // how long an unused mailbox stays open; 0: not at all
+	Courier    Courier                            // how the files that Courier left are kept
 	Now        func() time.Time                   // nil: time.Now
 	Logger     *slog.Logger                       // nil: none
 }
@@ -98,6 +99,10 @@ type Config struct {
 	Root     string            // path of the Maildir; made if it is not there
 	Style    Style             // zero: PlainStyle
 	Encoding *maildir.Encoding // nil: maildir.DetectEncoding
+
+	// DovecotControl is where Dovecot had the account's files, if not in the
+	// Maildir (CONTROL= in its settings).
+	DovecotControl string
 }
 
 // Stats are counts of what is open.
@@ -128,7 +133,7 @@ func (h *House) Open(ctx context.Context, c Config) (*Account, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open account: %w", err)
 	}
-	if err := a.prepare(c); err != nil {
+	if err := a.prepare(ctx, c); err != nil {
 		return nil, fmt.Errorf("open account %s: %w", c.Root, errors.Join(err, a.leave()))
 	}
 	return &Account{s: a, style: c.Style}, nil

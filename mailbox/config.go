@@ -19,9 +19,21 @@ type Config struct {
 	// on with (the account's high-water marks). Nil: none.
 	Floor func() (mail.UID, mail.ModSeq, error)
 
+	// Predecessor tells what another server knew of the folder; nil if none did.
+	// It is asked when a mailbox has no trace of an earlier UIDVALIDITY, before
+	// Validity. An error keeps the mailbox from being opened. Nil: nobody to ask.
+	Predecessor func() (*Past, error)
+
 	// Watch tells how far the hints can be trusted. Nil: there are none.
 	Watch Watch
 
+	// Register is where another server keeps UIDs and keywords of the same folder,
+	// RegisterMode how it is kept current. RegisterLock has that server's lock taken
+	// around the giving of every UID, also where there is no register: for file
+	// systems whose own locks cannot be relied on. Nil: none.
+	Register     Register
+	RegisterMode RegisterMode
+	RegisterLock bool
 	// Here reports whether the folder is still where mail is looked for, by whatever
 	// name: a folder that another program removed, or moved away, is not. It is
 	// called with the mailbox's lock held, before messages that others took away are
@@ -87,6 +99,8 @@ const (
 	HintChanged
 	// HintOverflow: events were lost, or a watch began; look at everything.
 	HintOverflow
+	// HintRegister: the register has changed.
+	HintRegister
 	// HintGone: the folder itself may be no longer there.
 	HintGone
 )

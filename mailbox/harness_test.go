@@ -48,6 +48,8 @@ type site struct {
 	fsyncs chan struct{}
 	valid  mail.UIDValidity
 	serial int
+	past   func() (*mailbox.Past, error) // of the mailbox a
+	config func(*mailbox.Config, *maildir.Folder) // more of it; nil: nothing
 }
 
 func newSite(t testing.TB, o memfs.Options) *site {
@@ -95,6 +97,12 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	c := mailbox.Config{Folder: f, Fsync: w.fsync, Fsyncs: w.fsyncs, Now: w.clock.now, Validity: func() (mail.UIDValidity, error) { w.valid++; return w.valid, nil }}
 	if e != nil {
 		c.Watch = e
+	}
+	if name == "a" {
+		c.Predecessor = w.past
+	}
+	if w.config != nil {
+		w.config(&c, f)
 	}
 	m, err := mailbox.Open(context.Background(), c)
 	if err != nil {

@@ -124,7 +124,7 @@ func (m *Mailbox) Hint(h Hint) {
 	switch {
 	case h.Kind == HintJournal:
 		q.journal = true
-	case h.Kind == HintChanged:
+	case h.Kind == HintChanged, h.Kind == HintRegister:
 		q.changed = true
 	case h.Kind == HintGone:
 		q.gone = true
@@ -218,7 +218,7 @@ type trail struct {
 }
 
 // reconcileHints looks at the files that hints name, and only at those.
-func (m *Mailbox) reconcileHints() error {
+func (m *Mailbox) reconcileHints(ctx context.Context) error {
 	d := m.hints.drain()
 	if d.overflow {
 		m.dirs[inNewDir].lose(d.since)
@@ -245,7 +245,7 @@ func (m *Mailbox) reconcileHints() error {
 			v.gone.Add(uid)
 		}
 	}
-	if err := m.commit(v); err != nil {
+	if err := m.commit(ctx, v); err != nil {
 		if bearable(err) {
 			return nil // m.full has it tried again; what asks is served meanwhile
 		}

@@ -49,13 +49,20 @@ func (m *Mailbox) load() error {
 	}
 	b.next.at = position{m.epoch, j.Pos()}
 	s := m.publish(b)
-	if err := m.identify(s, found.Moved); err != nil {
-		return err
+	adopting, err := m.recall(s, found.Damage != nil)
+	if err == nil && !adopting {
+		err = m.identify(s, found.Moved)
 	}
+	if err == nil {
+		m.openCache()
+	}
+	return err
+}
+
+func (m *Mailbox) openCache() {
 	if old := m.cache.Swap(index.OpenCache(m.dir, m.Snapshot().UIDValidity())); old != nil {
 		old.Close()
 	}
-	return nil
 }
 
 // loadSnapshot begins with the snapshot file, if one fits. One that cannot be read
@@ -218,6 +225,7 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 	m.serial++
 	b.next.serial = m.serial
 	s := b.finish()
+	m.keepLater()
 	old := m.snap.Swap(s)
 	if old == nil || s.modseq != old.modseq || s.uidNext != old.uidNext || s.validity != old.validity {
 		m.wake()
@@ -229,9 +237,14 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 // without a mod-sequence of its own is nothing that must be durable before it is told.
 func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 	batch := &index.Batch{ModSeq: modseq, At: index.StampOf(m.now()), Records: records}
+	if err := m.registerKeywords(records); err != nil {
+		m.full = true
+		return err
+	}
 	end, err := m.journal.Append(batch)
 	if err != nil {
 		m.full = true // what happened to files is not written down
+		m.reg.reread = true
 		switch {
 		case errors.Is(err, index.ErrSyncFailed):
 			m.doubtful.Store(true)
@@ -295,8 +308,11 @@ func (m *Mailbox) checkpoint() error {
 }
 
 // compact begins a new journal with the present state.
-func (m *Mailbox) compact() error {
-	s := m.Snapshot()
+func (m *Mailbox) compact() error { return m.renew(newBuilder(m.Snapshot(), m.infos)) }
+
+// renew begins a new journal with what was built, and publishes that.
+func (m *Mailbox) renew(b *builder) error {
+	s := b.finish()
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
 	err := m.journal.Compact(s.modseq, func(yield func(index.Record) bool) {
@@ -319,7 +335,6 @@ func (m *Mailbox) compact() error {
 	m.sync.renewed(m.epoch)
 	m.newJournal()
 	m.snapped = 0
-	b := newBuilder(s, m.infos)
 	b.next.at = position{m.epoch, m.journal.Pos()}
 	m.publish(b)
 	return nil

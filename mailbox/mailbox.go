@@ -36,6 +36,7 @@ type Mailbox struct {
 	infos     *infos
 	names     *nameTable
 	side      side
+	reg       registerState
 	epoch     uint64 // counts the journal files that this process had open
 	serial    uint64 // counts the snapshots
 	snapped   int64  // where in the journal the snapshot file stands
@@ -43,6 +44,8 @@ type Mailbox struct {
 	own       [2]bool // we changed the directory since the lock was taken
 	full      bool    // both directories must be read
 	unclaimed bool    // the journal does not know of every claim of \Recent
+	past      *Past   // what the next reading takes over; nil: nothing
+	pastLost  bool    // there was a journal, and nothing is left of it
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
 	again     *time.Timer // nil: lookAgain was never called
@@ -87,7 +90,10 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
 	}
-	if err != nil && !bearable(err) {
+	if err == nil {
+		err = m.meetRegister(ctx)
+	}
+	if err != nil && (m.past != nil || !bearable(err)) {
 		m.shut()
 		return nil, err
 	}
@@ -226,8 +232,14 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 	if err := m.readTail(); err != nil {
 		return err
 	}
+	if err := m.takePending(ctx); err != nil {
+		return err
+	}
 	m.lookBefore()
-	return m.reconcileHints()
+	if err := m.reconcileHints(ctx); err != nil {
+		return err
+	}
+	return m.meetRegister(ctx)
 }
 
 // touched notes that we changed names in directories: they are to be synced before
@@ -259,6 +271,7 @@ func (m *Mailbox) Close() error {
 	ctx := context.Background()
 	m.hints.stop()
 	m.settlers.Wait()
+	m.endKeeping()
 	var err error
 	if !m.gone.Load() && !m.doubtful.Load() {
 		err = m.Durable(ctx, m.Snapshot())
@@ -266,6 +279,7 @@ func (m *Mailbox) Close() error {
 			err = m.syncDeferred()
 		}
 		if err == nil {
+			m.keepAtEnd()
 			err = m.change(ctx, m.finish)
 		}
 		if errors.Is(err, ErrClosed) || bearable(err) {
@@ -299,6 +313,7 @@ func (m *Mailbox) finish() error {
 	if m.side.marks[unsafeMark] != "" {
 		records = append(records, index.Mark{Name: unsafeMark})
 	}
+	records = append(records, m.keptMark()...)
 	if len(records) > 0 {
 		if err := m.note(records...); err != nil {
 			return err
