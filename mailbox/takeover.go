@@ -146,6 +146,9 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	m.log.Info("the UIDs of another server were taken over", "folder", m.folder.Dir().Path(), "server", past.Software,
 		"uidvalidity", past.UIDValidity, "uidnext", past.UIDNext, "kept", len(known), "new", len(fresh),
 		"gone", past.numbered()-len(known), "damaged", past.Damaged, "keywords dropped", words.dropped)
+	if err := m.noteMarks(); err != nil {
+		return err
+	}
 	return m.markLife()
 }
 
@@ -156,14 +159,14 @@ func (m *Mailbox) adoptedFloor() (next mail.UID, modseq mail.ModSeq, err error) 
 	for _, msg := range m.past.Messages {
 		next = max(next, msg.UID+1)
 	}
-	var floor mail.UID
-	if m.c.Floor != nil {
-		if floor, modseq, err = m.c.Floor(); err != nil {
-			return 0, 0, fmt.Errorf("asking for the account's marks: %w", err)
-		}
-		next = max(next, floor)
+	known, err := m.floor(m.Snapshot())
+	if err != nil {
+		return 0, 0, err
 	}
-	if m.pastLost && floor == 0 { // nobody remembers how far it was
+	switch {
+	case known.UIDValidity == m.past.UIDValidity:
+		next, modseq = max(next, known.UIDNext), known.ModSeq
+	case m.pastLost: // nobody remembers how far it was
 		next, modseq = next+jump, modseq+jump
 	}
 	return next, modseq, nil
