@@ -48,8 +48,9 @@ func (m *Mailbox) load() error {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
 	b.next.at = position{m.epoch, j.Pos()}
+	before := m.Snapshot()
 	s := m.publish(b)
-	adopting, err := m.recall(s, found.Damage != nil)
+	adopting, err := m.recall(s, before, found.Damage != nil)
 	if err == nil && !adopting {
 		err = m.identify(s, found.Moved)
 	}

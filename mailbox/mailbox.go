@@ -45,6 +45,7 @@ type Mailbox struct {
 	unclaimed bool    // the journal does not know of every claim of \Recent
 	past      *Past   // what the next reading takes over; nil: nothing
 	pastLost  bool    // there was a journal, and nothing is left of it
+	had       head    // of the last snapshot before the newest load
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
 	again     *time.Timer // nil: lookAgain was never called

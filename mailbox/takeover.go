@@ -66,11 +66,14 @@ func (p *Past) Check() error {
 }
 
 // recall asks for a predecessor if the mailbox has no UIDVALIDITY. adopting says that
-// there is one, and that the next reading takes the folder over. lost says that there
-// was a journal of which nothing is left: then UIDs were given that the predecessor
-// does not know of.
-func (m *Mailbox) recall(s *Snapshot, lost bool) (adopting bool, err error) {
+// there is one, and that the next reading takes the folder over. before is what this
+// process knew, nil for nothing; lost says that there was a journal of which nothing is
+// left. In both cases UIDs were given that the predecessor does not know of.
+func (m *Mailbox) recall(s, before *Snapshot, lost bool) (adopting bool, err error) {
 	m.past = nil
+	if before != nil && before.validity != 0 {
+		m.had = before.head
+	}
 	if s.validity != 0 || m.c.Predecessor == nil {
 		return false, nil
 	}
@@ -82,8 +85,11 @@ func (m *Mailbox) recall(s *Snapshot, lost bool) (adopting bool, err error) {
 		return false, nil
 	}
 	if err := past.Check(); err != nil {
-		m.log.Warn("the UIDs of another server are not taken over", "folder", m.folder.Dir().Path(), "server", past.Software, "error", err)
+		m.log.Warn("the UIDs of another server are not taken over", "server", past.Software, "error", err)
 		return false, nil
+	}
+	if m.had.validity == past.UIDValidity {
+		past.UIDNext = max(past.UIDNext, m.had.uidNext)
 	}
 	m.past, m.pastLost, m.full = past, lost, true
 	return true, nil
@@ -143,7 +149,7 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	}
 	m.past = nil
 	m.openCache()
-	m.log.Info("the UIDs of another server were taken over", "folder", m.folder.Dir().Path(), "server", past.Software,
+	m.log.Info("the UIDs of another server were taken over", "server", past.Software,
 		"uidvalidity", past.UIDValidity, "uidnext", past.UIDNext, "kept", len(known), "new", len(fresh),
 		"gone", past.numbered()-len(known), "damaged", past.Damaged, "keywords dropped", words.dropped)
 	return m.markLife()
@@ -163,6 +169,7 @@ func (m *Mailbox) adoptedFloor() (next mail.UID, modseq mail.ModSeq, err error) 
 		}
 		next = max(next, floor)
 	}
+	modseq = max(modseq, m.had.modseq)
 	if m.pastLost && floor == 0 { // nobody remembers how far it was
 		next, modseq = next+jump, modseq+jump
 	}
