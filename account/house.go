@@ -50,6 +50,7 @@ type HouseConfig struct {
 	Boot       string                             // names this life of the machine; "": not known
 	Poll       time.Duration                      // where there is no watch; 0: a minute
 	Linger     time.Duration                      // how long an unused mailbox stays open; 0: not at all
+	Courier    Courier                            // how the files that Courier left are kept
 	Now        func() time.Time                   // nil: time.Now
 	Logger     *slog.Logger                       // nil: none
 }

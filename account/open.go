@@ -105,7 +105,7 @@ func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 		return o, false, nil
 	}
 	folder, err := maildir.OpenFolder(dir, maildir.Options{
-		Unique: a.h.c.Unique, Now: a.h.c.Now, FileMode: a.h.c.FileMode})
+		Unique: a.h.c.Unique, Now: a.h.c.Now, FileMode: a.h.c.FileMode, NoSync: !a.h.c.Fsync})
 	if err != nil {
 		dir.Close()
 		return nil, false, fmt.Errorf("open mailbox: %w", err)
@@ -168,6 +168,7 @@ func (a *shared) openBox(ctx context.Context, o *opened, n mail.Name) error {
 		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
 		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, OnReading: func() { a.h.readings.Add(1) },
 	}
+	a.h.c.Courier.register(o.folder, &c)
 	a.watch(o, &c)
 	if err := o.folder.CleanTemp(maildir.TempAge); err != nil {
 		log.Warn("cleaning tmp", "err", err)

@@ -20,6 +20,9 @@ func (a *shared) watch(o *opened, c *mailbox.Config) {
 		return
 	}
 	o.eyes, c.Watch = e, e
+	if err := e.watchKeywords(a.h.c.Courier.Mode); err != nil {
+		log.Warn("Courier's keywords are not watched", "err", err)
+	}
 	c.NewJournal = func() {
 		if err := e.watchJournal(); err != nil {
 			log.Warn("the journal is not watched", "err", err)

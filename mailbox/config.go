@@ -27,6 +27,13 @@ type Config struct {
 	// Watch tells how far the hints can be trusted. Nil: there are none.
 	Watch Watch
 
+	// Register is where another server keeps UIDs and keywords of the same folder,
+	// RegisterMode how it is kept current. RegisterLock has that server's lock taken
+	// around the giving of every UID, also where there is no register: for file
+	// systems whose own locks cannot be relied on. Nil: none.
+	Register     Register
+	RegisterMode RegisterMode
+	RegisterLock bool
 	// Here reports whether the folder is still where mail is looked for, by whatever
 	// name: a folder that another program removed, or moved away, is not. It is
 	// called with the mailbox's lock held, before messages that others took away are
@@ -92,6 +99,8 @@ const (
 	HintChanged
 	// HintOverflow: events were lost, or a watch began; look at everything.
 	HintOverflow
+	// HintRegister: the register has changed.
+	HintRegister
 	// HintGone: the folder itself may be no longer there.
 	HintGone
 )

@@ -32,6 +32,13 @@ var (
 	// of it may be told.
 	ErrNotDurable = errors.New("the change is not on the disk")
 
+	// ErrBusy says that another server holds its lock of the folder for too long.
+	ErrBusy = errors.New("another server holds the lock of the folder")
+
+	// ErrRegister says that another server's list of UIDs is there and cannot be
+	// understood.
+	ErrRegister = errors.New("the other server's list of UIDs cannot be read")
+
 	// ErrKeywords says that a mailbox has no room for one more keyword.
 	ErrKeywords = errors.New("too many keywords in this mailbox")
 )

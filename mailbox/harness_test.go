@@ -49,6 +49,7 @@ type site struct {
 	valid  mail.UIDValidity
 	serial int
 	past   func() (*mailbox.Past, error) // of the mailbox a
+	config func(*mailbox.Config, *maildir.Folder) // more of it; nil: nothing
 }
 
 func newSite(t testing.TB, o memfs.Options) *site {
@@ -99,6 +100,9 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	}
 	if name == "a" {
 		c.Predecessor = w.past
+	}
+	if w.config != nil {
+		w.config(&c, f)
 	}
 	m, err := mailbox.Open(context.Background(), c)
 	if err != nil {

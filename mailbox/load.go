@@ -226,6 +226,7 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 	m.serial++
 	b.next.serial = m.serial
 	s := b.finish()
+	m.keepLater()
 	old := m.snap.Swap(s)
 	if old == nil || s.modseq != old.modseq || s.uidNext != old.uidNext || s.validity != old.validity {
 		m.wake()
@@ -237,9 +238,14 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 // without a mod-sequence of its own is nothing that must be durable before it is told.
 func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 	batch := &index.Batch{ModSeq: modseq, At: index.StampOf(m.now()), Records: records}
+	if err := m.registerKeywords(records); err != nil {
+		m.full = true
+		return err
+	}
 	end, err := m.journal.Append(batch)
 	if err != nil {
 		m.full = true // what happened to files is not written down
+		m.reg.reread = true
 		switch {
 		case errors.Is(err, index.ErrSyncFailed):
 			m.doubtful.Store(true)

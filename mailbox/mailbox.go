@@ -36,6 +36,7 @@ type Mailbox struct {
 	infos     *infos
 	names     *nameTable
 	side      side
+	reg       registerState
 	epoch     uint64 // counts the journal files that this process had open
 	serial    uint64 // counts the snapshots
 	snapped   int64  // where in the journal the snapshot file stands
@@ -89,6 +90,9 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if err == nil {
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
+	}
+	if err == nil {
+		err = m.meetRegister(ctx)
 	}
 	if err != nil && (m.past != nil || !bearable(err)) {
 		m.shut()
@@ -187,6 +191,18 @@ func (m *Mailbox) change(ctx context.Context, f func() error) error {
 
 // locked does the work of change for who holds the lock of this process.
 func (m *Mailbox) locked(ctx context.Context, f func() error) error {
+	if m.hints.takeGone() && m.departed() {
+		return ErrGone
+	}
+	err := m.lockedHere(ctx, f)
+	if errors.Is(err, fs.ErrNotExist) && m.departed() {
+		return ErrGone
+	}
+	return err
+}
+
+// lockedHere is locked for a folder that is there.
+func (m *Mailbox) lockedHere(ctx context.Context, f func() error) error {
 	unlock, err := m.folder.Dir().Lock(ctx)
 	if err != nil {
 		return fmt.Errorf("locking the mailbox: %w", err)
@@ -221,7 +237,10 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 		return err
 	}
 	m.lookBefore()
-	return m.reconcileHints()
+	if err := m.reconcileHints(ctx); err != nil {
+		return err
+	}
+	return m.meetRegister(ctx)
 }
 
 // touched notes that we changed names in directories: they are to be synced before
@@ -253,6 +272,7 @@ func (m *Mailbox) Close() error {
 	ctx := context.Background()
 	m.hints.stop()
 	m.settlers.Wait()
+	m.endKeeping()
 	var err error
 	if !m.gone.Load() && !m.doubtful.Load() {
 		err = m.Durable(ctx, m.Snapshot())
@@ -260,6 +280,7 @@ func (m *Mailbox) Close() error {
 			err = m.syncDeferred()
 		}
 		if err == nil {
+			m.keepAtEnd()
 			err = m.change(ctx, m.finish)
 		}
 		if errors.Is(err, ErrClosed) || bearable(err) {
@@ -293,6 +314,7 @@ func (m *Mailbox) finish() error {
 	if m.side.marks[unsafeMark] != "" {
 		records = append(records, index.Mark{Name: unsafeMark})
 	}
+	records = append(records, m.keptMark()...)
 	if len(records) > 0 {
 		if err := m.note(records...); err != nil {
 			return err

@@ -65,9 +65,11 @@ func (m *Mailbox) Refresh(ctx context.Context) (*Snapshot, error) {
 	return m.Snapshot(), nil
 }
 
-// bearable says that nothing can be written down, which does not keep anybody from
+// bearable says that nothing can be written down, or no UID be given, which does not keep anybody from
 // reading what is known.
-func bearable(err error) bool { return errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly) }
+func bearable(err error) bool {
+	return errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly) || errors.Is(err, ErrBusy)
+}
 
 // quiet says that nothing calls for the file lock. It costs three fstats.
 func (m *Mailbox) quiet() (bool, error) {
@@ -79,6 +81,9 @@ func (m *Mailbox) quiet() (bool, error) {
 	if grown, err := m.journal.Grown(); err != nil || grown {
 		return false, err
 	}
+	if same, err := m.registerQuiet(); err != nil || !same {
+		return false, nil
+	}
 	dirs, err := m.unread()
 	return dirs == [2]bool{} && m.hints.empty(), err
 }
@@ -88,9 +93,6 @@ func (m *Mailbox) readStale(ctx context.Context) error {
 	dirs, err := m.unread()
 	if err == nil && dirs != [2]bool{} {
 		err = m.reconcile(ctx, dirs)
-	}
-	if errors.Is(err, fs.ErrNotExist) && m.departed() {
-		return ErrGone
 	}
 	return err
 }
@@ -124,7 +126,7 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 	if m.past != nil {
 		err = m.takeOver(ctx, v.findings)
 	} else {
-		err = m.commit(v.findings)
+		err = m.commit(ctx, v.findings)
 	}
 	if err != nil {
 		return err

@@ -23,12 +23,16 @@ type side struct {
 	unknown   []index.Unknown
 	vanished  []index.Vanished // oldest first, with mod-sequence and time
 	count     int              // of UIDs in vanished
+	listed    mail.ModSeq      // of the last batch that changes what a register shows
 	forgotten mail.ModSeq      // what vanished up to here is not remembered in full
 }
 
 func (s *side) apply(batch *index.Batch) {
 	s.times = index.Times{} // each batch says anew what its mtimes are
 	for _, r := range batch.Records {
+		if listed(r) {
+			s.listed = batch.ModSeq
+		}
 		switch r := r.(type) {
 		case index.Times:
 			s.times = r

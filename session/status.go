@@ -34,6 +34,7 @@ var meanings = []struct {
 	{mailbox.ErrGone, imap.CodeNonExistent, "The mailbox was deleted."},
 	{mailbox.ErrNotDurable, imap.CodeUnavailable, "The change could not be written to the disk."},
 	{mailbox.ErrDoubtful, imap.CodeUnavailable, "The mailbox is being checked, try again."},
+	{mailbox.ErrBusy, imap.CodeInUse, "Another server has locked the mailbox, try again."},
 	{mailbox.ErrClosed, imap.CodeUnavailable, "The mailbox is being closed, try again."},
 	{fs.ErrPermission, imap.CodeNoPerm, "The files of the mailbox cannot be accessed."},
 	{syscall.ENOSPC, imap.CodeOverQuota, "No space is left for this."},

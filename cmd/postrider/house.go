@@ -12,6 +12,7 @@ import (
 	"postrider/account"
 	"postrider/config"
 	"postrider/index"
+	"postrider/mailbox"
 	"postrider/maildir"
 	"postrider/vfs"
 	"postrider/watch"
@@ -36,6 +37,10 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 		Logger:     logger,
 		OpenLedger: openLedger,
 		Linger:     linger,
+		Courier: account.Courier{
+			Mode: registerMode(c.CourierUIDDB), NoLock: !c.UseLocks,
+			Network: func(f *maildir.Folder) bool { return vfs.OnNetwork(f.Dir()) },
+		},
 	}
 	w, err := watch.New(watch.Options{Logger: logger, PollInterval: lookInterval(c), PollOnly: !c.EnhancedIdle})
 	if err != nil {
@@ -51,6 +56,17 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 			logger.Error("closing the watch", "err", err)
 		}
 	}, nil
+}
+
+// registerMode is how the files that Courier left are kept.
+func registerMode(word string) mailbox.RegisterMode {
+	switch word {
+	case "follow":
+		return mailbox.RegisterFollow
+	case "live":
+		return mailbox.RegisterLive
+	}
+	return mailbox.RegisterOff
 }
 
 // lookInterval is how often is looked where the system does not notify. With
