@@ -48,7 +48,7 @@ type site struct {
 	fsyncs chan struct{}
 	valid  mail.UIDValidity
 	serial int
-	past   func() (*mailbox.Past, error) // of the mailbox a
+	past   func() (*mailbox.Past, error)          // of the mailbox a
 	config func(*mailbox.Config, *maildir.Folder) // more of it; nil: nothing
 }
 

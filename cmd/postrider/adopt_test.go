@@ -157,7 +157,8 @@ func TestAdopt(t *testing.T) {
 	t.Setenv("LOG_LEVEL", "error")
 	dir := accounts(t)
 	out, said, err := runAdopt(dir)
-	if !errors.Is(err, exitOdd) || said != "" {
+	// Courier's list in a folder that Dovecot served last has another UIDVALIDITY.
+	if !errors.Is(err, exitOdd) || strings.Count(said, "\n") != 1 || !strings.Contains(said, "it is not kept current") {
 		t.Errorf("got %v, %q\n%s", err, said, out)
 	}
 	for _, box := range []string{"jane/Maildir", "jane/Maildir/.Sent", "jane/Maildir/.both", "example.org/joe", "example.org/joe/.Gone"} {
