@@ -54,6 +54,9 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if err := flush(0); err != nil {
 		return err
 	}
+	if err := m.prove(v); err != nil {
+		return err
+	}
 	if len(v.fresh) == 0 {
 		return nil
 	}
@@ -63,8 +66,9 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 		if err != nil {
 			return err
 		}
+		coming := m.arrivals()
 		for _, at := range fresh {
-			records, visible = append(records, m.appendedRecord(next, at)), true
+			records, visible = append(records, coming.records(m, next, at)...), true
 			next++
 			m.sync.later(at.file.New)
 			if err := flush(batchLen); err != nil {

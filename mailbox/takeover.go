@@ -66,14 +66,11 @@ func (p *Past) Check() error {
 }
 
 // recall asks for a predecessor if the mailbox has no UIDVALIDITY. adopting says that
-// there is one, and that the next reading takes the folder over. before is what this
-// process knew, nil for nothing; lost says that there was a journal of which nothing is
-// left. In both cases UIDs were given that the predecessor does not know of.
-func (m *Mailbox) recall(s, before *Snapshot, lost bool) (adopting bool, err error) {
+// there is one, and that the next reading takes the folder over. lost says that there
+// was a journal of which nothing is left: then UIDs were given that the predecessor
+// does not know of.
+func (m *Mailbox) recall(s *Snapshot, lost bool) (adopting bool, err error) {
 	m.past = nil
-	if before != nil && before.validity != 0 {
-		m.had = before.head
-	}
 	if s.validity != 0 || m.c.Predecessor == nil {
 		return false, nil
 	}
@@ -88,8 +85,13 @@ func (m *Mailbox) recall(s, before *Snapshot, lost bool) (adopting bool, err err
 		m.log.Warn("the UIDs of another server are not taken over", "server", past.Software, "error", err)
 		return false, nil
 	}
-	if m.had.validity == past.UIDValidity {
-		past.UIDNext = max(past.UIDNext, m.had.uidNext)
+	known, err := m.floor(s)
+	if err != nil {
+		return false, err
+	}
+	if known.UIDValidity > past.UIDValidity {
+		m.log.Warn("the UIDs of another server are older than the mailbox's own, and are not taken over", "server", past.Software)
+		return false, nil
 	}
 	m.past, m.pastLost, m.full = past, lost, true
 	return true, nil
@@ -152,6 +154,9 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	m.log.Info("the UIDs of another server were taken over", "server", past.Software,
 		"uidvalidity", past.UIDValidity, "uidnext", past.UIDNext, "kept", len(known), "new", len(fresh),
 		"gone", past.numbered()-len(known), "damaged", past.Damaged, "keywords dropped", words.dropped)
+	if err := m.noteMarks(); err != nil {
+		return err
+	}
 	return m.markLife()
 }
 
@@ -162,15 +167,14 @@ func (m *Mailbox) adoptedFloor() (next mail.UID, modseq mail.ModSeq, err error) 
 	for _, msg := range m.past.Messages {
 		next = max(next, msg.UID+1)
 	}
-	var floor mail.UID
-	if m.c.Floor != nil {
-		if floor, modseq, err = m.c.Floor(); err != nil {
-			return 0, 0, fmt.Errorf("asking for the account's marks: %w", err)
-		}
-		next = max(next, floor)
+	known, err := m.floor(m.Snapshot())
+	if err != nil {
+		return 0, 0, err
 	}
-	modseq = max(modseq, m.had.modseq)
-	if m.pastLost && floor == 0 { // nobody remembers how far it was
+	switch {
+	case known.UIDValidity == m.past.UIDValidity:
+		next, modseq = max(next, known.UIDNext), known.ModSeq
+	case m.pastLost: // nobody remembers how far it was
 		next, modseq = next+jump, modseq+jump
 	}
 	return next, modseq, nil
