@@ -16,10 +16,10 @@ const (
 
 // references is the REFERENCES algorithm. The numbers are its steps in RFC 5256 3.
 func references(heads []threadHead) []*Node {
-	byID := make(map[string]*Node, len(heads))
-	var all []*Node
+	byID := make(map[uint64]*Node, len(heads)+len(heads)/4)
+	all := make([]*Node, 0, len(heads)+len(heads)/4)
 	for _, h := range heads { // (1) (A): an ID belongs to the first message that has it
-		if _, taken := byID[h.id]; h.id != "" && !taken {
+		if _, taken := byID[h.id]; h.id != 0 && !taken {
 			byID[h.id] = h.node
 		}
 		all = append(all, h.node)
@@ -122,10 +122,10 @@ func mergeSubjects(roots []*Node) []*Node {
 		n.settle()
 	}
 	slices.SortStableFunc(roots, before)
-	table := make(map[string]*Node) // (5) (A), (B)
+	table := make(map[uint64]*Node, len(roots)) // (5) (A), (B)
 	for _, n := range roots {
 		s := n.subject
-		if s == "" {
+		if s == 0 {
 			continue
 		}
 		old := table[s]
@@ -137,7 +137,7 @@ func mergeSubjects(roots []*Node) []*Node {
 	for i := 0; i < len(roots); i++ { // (5) (C)
 		n := roots[i]
 		old := table[n.subject]
-		if n.subject == "" || old == n || gone[n] {
+		if n.subject == 0 || old == n || gone[n] {
 			continue
 		}
 		gone[n] = true
