@@ -54,6 +54,9 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if err := flush(0); err != nil {
 		return err
 	}
+	if err := m.prove(v); err != nil {
+		return err
+	}
 	if len(v.fresh) == 0 {
 		return nil
 	}
@@ -71,10 +74,11 @@ func (m *Mailbox) commitFresh(v *findings) error {
 	if err != nil {
 		return err
 	}
+	coming := m.arrivals()
 	for part := range slices.Chunk(fresh, batchLen) {
-		records := make([]index.Record, len(part))
-		for i, at := range part {
-			records[i] = m.appendedRecord(next, at)
+		records := make([]index.Record, 0, len(part))
+		for _, at := range part {
+			records = append(records, coming.records(m, next, at)...)
 			m.sync.later(at.file.New)
 			next++
 		}

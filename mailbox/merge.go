@@ -107,7 +107,7 @@ func (m *Mailbox) otherRegister(stamp string, theirs mail.UIDValidity, why error
 		log = log.With("error", why)
 	}
 	if !known && !m.live() {
-		log.Error("the other server's list has another UIDVALIDITY or cannot be read; it is not kept current")
+		log.Warn("the other server's list has another UIDVALIDITY or cannot be read; it is not kept current")
 		m.reg.refused = stamp
 		return nil
 	}

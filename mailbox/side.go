@@ -24,6 +24,7 @@ type side struct {
 	vanished  []index.Vanished // oldest first, with mod-sequence and time
 	count     int              // of UIDs in vanished
 	listed    mail.ModSeq      // of the last batch that changes what a register shows
+	ahead     Marks            // what the account knows, as far as the journal knows of it
 	unsaved   unsaved          // keywords that the register may not show
 	forgotten mail.ModSeq      // what vanished up to here is not remembered in full
 }
@@ -44,6 +45,9 @@ func (s *side) apply(batch *index.Batch) {
 			}
 			if s.marks[r.Name] = r.Value; r.Value == "" {
 				delete(s.marks, r.Name)
+			}
+			if r.Name == aheadMark {
+				s.ahead = parseMarks(r.Value)
 			}
 		case index.Unknown:
 			s.unknown = append(s.unknown, r)
