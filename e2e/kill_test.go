@@ -42,7 +42,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		stop := make(chan struct{})
 		busy.Go(func() { c.deliver(stop) })
 		time.Sleep(time.Duration(20+r.IntN(200)) * time.Millisecond)
-		c.kill(r.IntN(3), workers)
+		c.kill(r.IntN(3))
 		close(stop)
 		busy.Wait()
 		c.revive(t)
@@ -75,9 +75,9 @@ type campaign struct {
 	pipes []*exec.Cmd
 }
 
-// kill kills the server (0), the processes on pipes (1), or both, and has the workers
-// of what is left end.
-func (c *campaign) kill(what int, workers []*worker) {
+// kill kills the server (0), the processes on pipes (1), or both. The workers of what is
+// left end when their last command is answered.
+func (c *campaign) kill(what int) {
 	c.mu.Lock()
 	c.down = true
 	pipes := c.pipes
@@ -95,9 +95,6 @@ func (c *campaign) kill(what int, workers []*worker) {
 		<-c.s.ended
 		c.s.cmd = nil
 	}
-	for _, w := range workers {
-		w.stop()
-	}
 }
 
 func (c *campaign) revive(t *testing.T) {
@@ -107,6 +104,12 @@ func (c *campaign) revive(t *testing.T) {
 	c.mu.Lock()
 	c.down = false
 	c.mu.Unlock()
+}
+
+func (c *campaign) isDown() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.down
 }
 
 // connect opens a session, through the server or a process of its own.
@@ -190,17 +193,6 @@ type worker struct {
 	acked int
 	live  []*message
 	doing *deed // not answered
-
-	mu   sync.Mutex
-	conn *line
-}
-
-func (w *worker) stop() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.conn != nil {
-		w.conn.hangUp()
-	}
 }
 
 // work gives commands until the connection breaks.
@@ -209,19 +201,8 @@ func (w *worker) work() {
 	if l == nil {
 		return
 	}
-	w.mu.Lock()
-	w.conn = l
-	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		w.conn = nil
-		w.mu.Unlock()
-		l.close()
-	}()
-	w.c.mu.Lock()
-	down := w.c.down
-	w.c.mu.Unlock()
-	for selected := ""; !down; {
+	defer l.close()
+	for selected := ""; !w.c.isDown(); {
 		d := w.next()
 		if d.folder() != selected {
 			if _, err := l.do("SELECT " + d.folder()); err != nil {

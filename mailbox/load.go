@@ -47,6 +47,7 @@ func (m *Mailbox) load() error {
 	if err := j.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); return nil }); err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
+	m.readOnly.Store(j.ReadOnly() != nil)
 	if memory.ahead(&b.next.head, j.Generation()) {
 		if err := m.remember(memory); err != nil {
 			return err

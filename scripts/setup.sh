@@ -7,7 +7,7 @@ set -eu
 
 # program:package
 NEEDS="mbsync:isync offlineimap:offlineimap3 neomutt:neomutt curl:curl python3:python3
-fetchmail:fetchmail tmux:tmux openssl:openssl gcc:gcc git:git make:make dovecot:dovecot-imapd"
+fetchmail:fetchmail tmux:tmux mkfs.ext4:e2fsprogs prlimit:util-linux flock:util-linux openssl:openssl gcc:gcc git:git make:make dovecot:dovecot-imapd"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 GO_MIN=1.26
 
