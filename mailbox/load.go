@@ -58,6 +58,9 @@ func (m *Mailbox) load() error {
 			return err
 		}
 	}
+	if err := m.heal(); err != nil {
+		return err
+	}
 	if old := m.cache.Swap(index.OpenCache(m.dir, m.Snapshot().UIDValidity())); old != nil {
 		old.Close()
 	}
@@ -96,7 +99,7 @@ func (m *Mailbox) loadSnapshot(b *builder) {
 // identify gives a mailbox without a UIDVALIDITY one, and goes above every UID that
 // may have been given elsewhere.
 func (m *Mailbox) identify(s *Snapshot, moved bool) error {
-	known, err := m.floor(s)
+	known, err := m.floor()
 	if err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 	}
 	m.unproven = !doubt && s.uidNext > 1
 	if v == s.validity && next == s.uidNext && modseq == s.modseq {
-		err = m.noteMarks()
+		err = m.noteMarks(known)
 	} else {
 		err = m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 	}
@@ -211,6 +214,7 @@ func (m *Mailbox) readTail() error {
 	n := 0
 	err = m.journal.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); n++; return nil })
 	replaced := errors.Is(err, index.ErrReplaced)
+	m.readOnly.Store(m.journal.ReadOnly() != nil)
 	if err != nil && !replaced {
 		m.doubtful.Store(true) // a part of it was applied, and is lost with b
 		return fmt.Errorf("reading the journal: %w", err)
