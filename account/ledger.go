@@ -16,6 +16,8 @@ type Ledger interface {
 	// NextValidity returns a UIDVALIDITY above every one it returned before,
 	// durably.
 	NextValidity() (mail.UIDValidity, error)
+	// RaiseValidity has NextValidity return UIDVALIDITYs above this one, durably.
+	RaiseValidity(mail.UIDValidity) error
 	// Floor returns the numbers that a mailbox has not gone beyond, zeros if
 	// nothing is known of it.
 	Floor(mail.Name) (mailbox.Marks, error)
@@ -48,6 +50,13 @@ func (l *memoryLedger) NextValidity() (mail.UIDValidity, error) {
 	defer l.mu.Unlock()
 	l.last = max(l.last+1, mail.UIDValidity(l.now().Unix()))
 	return l.last, nil
+}
+
+func (l *memoryLedger) RaiseValidity(v mail.UIDValidity) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = max(l.last, v)
+	return nil
 }
 
 func (l *memoryLedger) Floor(mail.Name) (mailbox.Marks, error) { return mailbox.Marks{}, nil }

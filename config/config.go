@@ -29,8 +29,10 @@ type Config struct {
 	CheckOwner   bool
 	Umask        fs.FileMode
 	Fsync        bool
-	AppendLimit  int64 // bytes of one message
-	EnhancedIdle bool  // changes are told by notification
+	CourierUIDDB string // how Courier's files are kept: follow, live, off
+	UseLocks     bool   // Courier's lock is taken
+	AppendLimit  int64  // bytes of one message
+	EnhancedIdle bool   // changes are told by notification
 	PollInterval time.Duration
 
 	LoginTimeout time.Duration // from connect to login
@@ -47,6 +49,7 @@ type Value struct {
 	*Setting
 	Text   string
 	Source string // "default", "environment", or file:line
+	Note   string // why a value in Courier's files does not count; mostly ""
 }
 
 // Loaded is what Load found.

@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -169,6 +171,12 @@ func (c *campaign) judge(workers []*worker, pipe bool) (errs []error) {
 	}
 	defer l.close()
 	view, err := c.truth.look(l)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // what is it doing?
+		c.s.cmd.Process.Signal(syscall.SIGQUIT)
+		<-c.s.ended
+		c.s.cmd = nil
+		c.t.Logf("the server:\n%s", c.s.log)
+	}
 	if err != nil {
 		return []error{err}
 	}

@@ -19,11 +19,32 @@ func (j *Journal) Compact(modseq mail.ModSeq, checkpoint iter.Seq[Record]) error
 	if j.readOnly != nil {
 		return j.readOnly
 	}
+	at := StampOf(j.opt.Now())
+	frames := checkpointFrames(modseq, at, checkpoint)
+	old, end := j.file, j.pos
+	err := j.create(j.generation+1, frames...)
+	if j.file == old {
+		return err
+	}
+	// Who has the old file open finds the mark, or no name for the file: either
+	// is enough, so a failure here is none.
+	old.WriteAt(j.replacedFrame(modseq, at), end)
+	old.Close()
+	return err
+}
+
+// replacedFrame is the last batch of a journal whose name this one took.
+func (j *Journal) replacedFrame(modseq mail.ModSeq, at Stamp) []byte {
+	return batchFrame(&Batch{ModSeq: modseq, At: at, Records: []Record{Mark{Name: replacedMark, Value: fmt.Sprint(j.generation)}}})
+}
+
+// checkpointFrames is a checkpoint as the frames of a journal.
+func checkpointFrames(modseq mail.ModSeq, at Stamp, checkpoint iter.Seq[Record]) [][]byte {
 	var frames [][]byte
-	batch := Batch{ModSeq: modseq, At: StampOf(j.opt.Now())}
+	batch := Batch{ModSeq: modseq, At: at}
 	flush := func() {
 		if len(batch.Records) > 0 {
-			frames = append(frames, appendFrame(nil, func(dst []byte) []byte { return appendBatch(dst, &batch) }))
+			frames = append(frames, batchFrame(&batch))
 			batch.Records = batch.Records[:0]
 		}
 	}
@@ -33,17 +54,5 @@ func (j *Journal) Compact(modseq mail.ModSeq, checkpoint iter.Seq[Record]) error
 		}
 	}
 	flush()
-	old, at := j.file, j.pos
-	err := j.create(j.generation+1, frames...)
-	if j.file == old {
-		return err
-	}
-	// Who has the old file open finds the mark, or no name for the file: either
-	// is enough, so a failure here is none.
-	mark := appendFrame(nil, func(dst []byte) []byte {
-		return appendBatch(dst, &Batch{ModSeq: modseq, At: batch.At, Records: []Record{Mark{Name: replacedMark, Value: fmt.Sprint(j.generation)}}})
-	})
-	old.WriteAt(mark, at)
-	old.Close()
-	return err
+	return frames
 }

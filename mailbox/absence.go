@@ -25,6 +25,7 @@ const (
 // find reads both directories for files with these base names.
 func (v *survey) find(ctx context.Context, bases map[string]mail.UID) (map[string][]mail.MessageFile, error) {
 	found := map[string][]mail.MessageFile{}
+	v.m.countReading()
 	err := v.m.folder.Scan(true, true, func(f mail.MessageFile) bool {
 		if _, ok := bases[f.Base]; ok {
 			found[f.Base] = append(found[f.Base], f)

@@ -13,6 +13,10 @@ var (
 	// ErrVanished says that a message is no longer in the mailbox.
 	ErrVanished = errors.New("the message is gone")
 
+	// ErrUnreadable says that a message is there, but its file cannot be read: its
+	// permissions forbid it, or the disk does. It wraps the system's error.
+	ErrUnreadable = errors.New("the message cannot be read")
+
 	// ErrFull says that there is no space, or no quota, for what was asked. It
 	// wraps the system's error.
 	ErrFull = errors.New("no space left")
@@ -42,6 +46,13 @@ var (
 	// ErrNotDurable says that a change could not be brought to the disk. Nothing
 	// of it may be told.
 	ErrNotDurable = errors.New("the change is not on the disk")
+
+	// ErrBusy says that another server holds its lock of the folder for too long.
+	ErrBusy = errors.New("another server holds the lock of the folder")
+
+	// ErrRegister says that another server's list of UIDs is there and cannot be
+	// understood.
+	ErrRegister = errors.New("the other server's list of UIDs cannot be read")
 
 	// ErrKeywords says that a mailbox has no room for one more keyword.
 	ErrKeywords = errors.New("too many keywords in this mailbox")

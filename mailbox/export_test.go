@@ -32,3 +32,9 @@ func (m *Mailbox) CompactNow(ctx context.Context) error {
 func (m *Mailbox) ReconcileNow(ctx context.Context) error {
 	return m.change(ctx, func() error { return m.reconcile(ctx, [2]bool{true, true}) })
 }
+
+// Adopted says from what the mailbox was taken over, "" if it was not.
+func (m *Mailbox) Adopted(ctx context.Context) (from string, err error) {
+	err = m.change(ctx, func() error { from = m.side.marks[adoptedMark]; return nil })
+	return from, err
+}

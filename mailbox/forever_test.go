@@ -87,12 +87,12 @@ func (h *history) judge(b *box, kept bool) error {
 	return errors.Join(errs...)
 }
 
-// files are the bytes of some files.
-type files map[string][]byte
+// copies are the bytes of some files.
+type copies map[string][]byte
 
 // copyOf reads files of the world; one that is not there is nil.
-func (w *site) copyOf(paths ...string) files {
-	f := files{}
+func (w *site) copyOf(paths ...string) copies {
+	f := copies{}
 	for _, p := range paths {
 		f[p] = w.bytes(p)
 	}
@@ -155,7 +155,7 @@ const (
 
 // eventful is a mailbox with a past: messages came and went after the backup, of all
 // its files, that is returned. shut: it is closed.
-func eventful(t *testing.T, o memfs.Options) (w *site, b *box, h *history, backup files) {
+func eventful(t *testing.T, o memfs.Options) (w *site, b *box, h *history, backup copies) {
 	w = newSite(t, o)
 	w.boot = "first"
 	b, h = w.mustOpen("a", nil), &history{}
@@ -259,7 +259,7 @@ func TestUIDsSurviveHarmToTheIndex(t *testing.T) {
 				if !lost && again.Snapshot().UIDValidity() != h.validity {
 					t.Errorf("UIDVALIDITY was %d and is %d", h.validity, again.Snapshot().UIDValidity())
 				}
-				if !untouched && (harm == "noise at end" || harm == "noise inside") { // what the index file holds is noise in the journal, and stays
+				if strings.HasPrefix(harm, "noise") { // what nobody reads, since another file has it too, is noise still
 					if err := again.CompactNow(t.Context()); err != nil {
 						t.Fatal(err)
 					}
@@ -358,15 +358,15 @@ func TestUIDsSurviveHarmUnderARunningServer(t *testing.T) {
 
 // The whole directory is moved away, deleted or exchanged under a running server.
 func TestUIDsSurviveTheIndexDirectory(t *testing.T) {
-	for name, act := range map[string]func(w *site, backup files){
-		"moved away": func(w *site, _ files) {
+	for name, act := range map[string]func(w *site, backup copies){
+		"moved away": func(w *site, _ copies) {
 			a := w.dir("a")
 			if err := errors.Join(a.Rename("postrider", a, "elsewhere"), a.Sync()); err != nil {
 				w.t.Fatal(err)
 			}
 		},
-		"deleted": func(w *site, _ files) { w.removeAll("a", "postrider") },
-		"exchanged": func(w *site, backup files) {
+		"deleted": func(w *site, _ copies) { w.removeAll("a", "postrider") },
+		"exchanged": func(w *site, backup copies) {
 			w.removeAll("a", "postrider")
 			if err := w.fs.MkdirAll("a/postrider", 0o700); err != nil {
 				w.t.Fatal(err)

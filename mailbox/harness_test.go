@@ -53,6 +53,8 @@ type site struct {
 	log    io.Writer // nil: none
 	valid  mail.UIDValidity
 	serial int
+	past   func() (*mailbox.Past, error)          // of the mailbox a
+	config func(*mailbox.Config, *maildir.Folder) // more of it; nil: nothing
 }
 
 func newSite(t testing.TB, o memfs.Options) *site {
@@ -104,6 +106,9 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	if e != nil {
 		c.Watch = e
 	}
+	if name == "a" {
+		c.Predecessor = w.past
+	}
 	if w.log != nil {
 		c.Logger = slog.New(slog.NewTextHandler(w.log, nil))
 	}
@@ -114,6 +119,9 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	}
 	c.Floor = func() (mailbox.Marks, error) { return l.Floor(mail.Name(name)) }
 	c.Note = func(m mailbox.Marks) error { return l.Note(mail.Name(name), m) }
+	if w.config != nil {
+		w.config(&c, f)
+	}
 	m, err := mailbox.Open(context.Background(), c)
 	if err != nil {
 		f.Close()

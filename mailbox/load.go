@@ -37,6 +37,7 @@ func (m *Mailbox) load() error {
 	m.journal, m.infos, m.names, m.side, m.snapped = j, newInfos(), nil, side{}, 0
 	m.epoch++
 	m.sync.renewed(m.epoch)
+	m.newJournal()
 	if found.Damage != nil {
 		m.log.Error("a journal that cannot be read was put aside", "folder", m.folder.Dir().Path(), "as", found.Set, "error", found.Damage)
 	}
@@ -49,22 +50,34 @@ func (m *Mailbox) load() error {
 	}
 	m.readOnly.Store(j.ReadOnly() != nil)
 	if memory.ahead(&b.next.head, j.Generation()) {
-		if err := m.remember(memory); err != nil {
-			return err
-		}
+		err = m.remember(memory)
 	} else {
 		b.next.at = position{m.epoch, j.Pos()}
-		if err := m.identify(m.publish(b), found.Moved); err != nil {
-			return err
-		}
+		err = m.settleNumbers(m.publish(b), found)
 	}
-	if err := m.heal(); err != nil {
-		return err
+	if err == nil {
+		err = m.heal()
 	}
+	if err == nil {
+		m.openCache()
+	}
+	return err
+}
+
+// settleNumbers gives a mailbox that was read its numbers: those of another server if
+// it has none, else its own.
+func (m *Mailbox) settleNumbers(s *Snapshot, found index.Opened) error {
+	adopting, err := m.recall(s, found.Damage != nil)
+	if err == nil && !adopting {
+		err = m.identify(s, found.Moved)
+	}
+	return err
+}
+
+func (m *Mailbox) openCache() {
 	if old := m.cache.Swap(index.OpenCache(m.dir, m.Snapshot().UIDValidity())); old != nil {
 		old.Close()
 	}
-	return nil
 }
 
 // loadSnapshot begins with the snapshot file, if one fits. One that cannot be read
@@ -234,8 +247,11 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 	m.serial++
 	b.next.serial = m.serial
 	s := b.finish()
-	m.snap.Store(s)
-	m.wake()
+	m.keepLater()
+	old := m.snap.Swap(s)
+	if old == nil || s.modseq != old.modseq || s.uidNext != old.uidNext || s.validity != old.validity {
+		m.wake()
+	}
 	return s
 }
 
@@ -243,6 +259,10 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 // without a mod-sequence of its own is nothing that must be durable before it is told.
 func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 	batch := &index.Batch{ModSeq: modseq, At: index.StampOf(m.now()), Records: records}
+	if err := m.registerKeywords(records); err != nil {
+		m.full = true
+		return err
+	}
 	m.markLifeOf(batch)
 	err := m.markAhead(batch)
 	var end int64
@@ -251,6 +271,7 @@ func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 	}
 	if err != nil {
 		m.full = true // what happened to files is not written down
+		m.reg.reread = true
 		switch {
 		case errors.Is(err, index.ErrSyncFailed):
 			m.doubtful.Store(true)
@@ -314,15 +335,18 @@ func (m *Mailbox) checkpoint() error {
 }
 
 // compact begins a new journal with the present state.
-func (m *Mailbox) compact() error {
+func (m *Mailbox) compact() error { return m.renew(newBuilder(m.Snapshot(), m.infos)) }
+
+// renew begins a new journal with what was built, and publishes that.
+func (m *Mailbox) renew(b *builder) error {
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
-	return m.compactSyncLocked(m.Snapshot())
+	return m.renewSyncLocked(b)
 }
 
-// compactSyncLocked does the work of compact with a state to begin with. It needs
-// sync.run.
-func (m *Mailbox) compactSyncLocked(s *Snapshot) error {
+// renewSyncLocked does the work of renew. It needs sync.run.
+func (m *Mailbox) renewSyncLocked(b *builder) error {
+	s := b.finish()
 	err := m.journal.Compact(s.modseq, func(yield func(index.Record) bool) {
 		for _, r := range m.side.head(s) {
 			if !yield(r) {
@@ -341,8 +365,8 @@ func (m *Mailbox) compactSyncLocked(s *Snapshot) error {
 	}
 	m.epoch++
 	m.sync.renewed(m.epoch)
+	m.newJournal()
 	m.snapped = 0
-	b := newBuilder(s, m.infos)
 	b.next.at = position{m.epoch, m.journal.Pos()}
 	m.publish(b)
 	return nil

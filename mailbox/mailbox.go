@@ -37,6 +37,7 @@ type Mailbox struct {
 	infos     *infos
 	names     *nameTable
 	side      side
+	reg       registerState
 	epoch     uint64 // counts the journal files that this process had open
 	serial    uint64 // counts the snapshots
 	snapped   int64  // where in the journal the snapshot file stands
@@ -44,10 +45,13 @@ type Mailbox struct {
 	own       [2]bool // we changed the directory since the lock was taken
 	full      bool    // both directories must be read
 	unclaimed bool    // the journal does not know of every claim of \Recent
+	past      *Past   // what the next reading takes over; nil: nothing
+	pastLost  bool    // there was a journal, and nothing is left of it
 	unproven  bool    // the journal was not yet compared with the directories
 	unnoted   bool    // the account could not be told of the numbers
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
+	again     *time.Timer // nil: lookAgain was never called
 	closed    bool
 
 	snap     atomic.Pointer[Snapshot]
@@ -95,7 +99,10 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 		err = m.readStale(ctx)
 		m.unproven = false
 	}
-	if err != nil && !bearable(err) {
+	if err == nil {
+		err = m.meetRegister(ctx)
+	}
+	if err != nil && (m.past != nil || !bearable(err)) {
 		m.shut()
 		return nil, err
 	}
@@ -136,7 +143,7 @@ func (m *Mailbox) SetGone() {
 	m.wake()
 }
 
-// Notify has fn called after each publish, from any goroutine, until stop is
+// Notify has fn called after each publish of what clients see, from any goroutine, until stop is
 // called; fn must be quick and not call the mailbox. After stop returned, fn is
 // not called again. While somebody listens, hints are acted on at once.
 func (m *Mailbox) Notify(fn func()) (stop func()) {
@@ -200,6 +207,18 @@ func (m *Mailbox) change(ctx context.Context, f func() error) error {
 
 // locked does the work of change for who holds the lock of this process.
 func (m *Mailbox) locked(ctx context.Context, f func() error) error {
+	if m.hints.takeGone() && m.departed() {
+		return ErrGone
+	}
+	err := m.lockedHere(ctx, f)
+	if errors.Is(err, fs.ErrNotExist) && m.departed() {
+		return ErrGone
+	}
+	return err
+}
+
+// lockedHere is locked for a folder that is there.
+func (m *Mailbox) lockedHere(ctx context.Context, f func() error) error {
 	unlock, err := m.lockFolder(ctx)
 	if err != nil {
 		return err
@@ -236,9 +255,15 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 	if err := m.readTail(); err != nil {
 		return err
 	}
+	if err := m.takePending(ctx); err != nil {
+		return err
+	}
 	m.full = m.full || len(m.intents()) > 0
 	m.lookBefore()
-	return m.reconcileHints()
+	if err := m.reconcileHints(ctx); err != nil {
+		return err
+	}
+	return m.meetRegister(ctx)
 }
 
 // touched notes that we changed names in directories: they are to be synced before
@@ -270,10 +295,15 @@ func (m *Mailbox) Close() error {
 	ctx := context.Background()
 	m.hints.stop()
 	m.settlers.Wait()
+	m.endKeeping()
 	var err error
 	if !m.gone.Load() && !m.doubtful.Load() {
 		err = m.Durable(ctx, m.Snapshot())
 		if err == nil {
+			err = m.syncDeferred()
+		}
+		if err == nil {
+			m.keepAtEnd()
 			err = m.change(ctx, m.finish)
 		}
 		if errors.Is(err, ErrClosed) || bearable(err) {
@@ -286,6 +316,9 @@ func (m *Mailbox) Close() error {
 		return nil
 	}
 	m.closed = true
+	if m.again != nil {
+		m.again.Stop()
+	}
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
 	return errors.Join(err, m.shut())
@@ -306,6 +339,7 @@ func (m *Mailbox) finish() error {
 			records = append(records, index.Mark{Name: name})
 		}
 	}
+	records = append(records, m.keptMark()...)
 	if len(records) > 0 {
 		if err := m.note(records...); err != nil {
 			return err

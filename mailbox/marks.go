@@ -238,19 +238,19 @@ func (m *Mailbox) remember(y memory) error {
 	if known.UIDValidity == y.s.validity { // others may have given numbers in the files that are gone
 		b.next.uidNext, b.next.modseq = max(b.next.uidNext, min(known.UIDNext, maxUID)), max(b.next.modseq, known.ModSeq)
 	}
-	return m.compactSyncLocked(b.finish())
+	return m.renewSyncLocked(b)
 }
 
 // heal writes a journal anew that has a hole: the numbers that went with it were jumped
 // over, and must not be at every opening. It needs sync.run.
 func (m *Mailbox) heal() error {
 	why := m.journal.Damage()
-	if why == nil || m.readOnly.Load() {
+	if why == nil || m.readOnly.Load() || m.Snapshot().validity == 0 {
 		return nil
 	}
 	m.log.Error("a part of a journal cannot be read: it is written anew without", "folder", m.folder.Dir().Path(), "error", why)
 	doubtful := m.doubtful.Load()
-	err := m.compactSyncLocked(m.Snapshot())
+	err := m.renewSyncLocked(newBuilder(m.Snapshot(), m.infos))
 	if bearable(err) { // no space: the old one is of use, and is healed when it is opened next
 		m.doubtful.Store(doubtful)
 		return nil

@@ -62,14 +62,18 @@ func (s *Snapshot) existing(uids mail.UIDSet) mail.UIDSet {
 // moveSome moves one slice with both mailboxes locked, in the order of their IDs.
 func moveSome(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox, res *CopyResult) error {
 	if src == dst {
-		return src.change(ctx, func() error { return moveLocked(ctx, src, uids, dst, res) })
+		return src.change(ctx, func() error {
+			return dst.give(ctx, func() error { return moveLocked(ctx, src, uids, dst, res) })
+		})
 	}
 	first, second := src, dst
 	if dst.dev < src.dev || dst.dev == src.dev && dst.ino < src.ino {
 		first, second = dst, src
 	}
 	return first.change(ctx, func() error {
-		return second.change(ctx, func() error { return moveLocked(ctx, src, uids, dst, res) })
+		return second.change(ctx, func() error {
+			return dst.give(ctx, func() error { return moveLocked(ctx, src, uids, dst, res) })
+		})
 	})
 }
 
@@ -154,25 +158,29 @@ func moveBack(src, dst *Mailbox, done []moved) (err error) {
 // reconciling.
 func recordMove(src, dst *Mailbox, done []moved, notes []string, res *CopyResult) error {
 	words := newWords(dst.Snapshot())
-	next := dst.Snapshot().uidNext
-	var records []index.Record
+	var rows []index.Message
 	var gone, from, to mail.UIDSet
 	for _, mv := range done {
 		set, err := words.set(mv.keywords)
 		if err != nil {
 			set = 0 // the message is there already: it goes without keywords
 		}
-		records = append(records, index.Appended{Message: index.Message{
-			UID: next, Flags: mv.file.Flags, New: mv.file.New, Keywords: set, Size: mv.msg.Size, CRLFSize: mv.msg.CRLFSize,
+		rows = append(rows, index.Message{
+			Flags: mv.file.Flags, New: mv.file.New, Keywords: set, Size: mv.msg.Size, CRLFSize: mv.msg.CRLFSize,
 			Internal: index.StampOf(mv.msg.Internal), Saved: index.StampOf(dst.now()),
 			Base: strings.Clone(mv.file.Base), Info: strings.Clone(infoOf(mv.file)),
-		}})
+		})
 		gone.Add(mv.msg.UID)
 		from.Add(mv.msg.UID)
-		to.Add(next)
-		next++
 	}
-	if err := dst.tell(slices.Concat(words.records(), records, cleared(notes))...); err != nil {
+	records, err := dst.numberRows(rows)
+	if err == nil {
+		err = dst.tell(slices.Concat(words.records(), records, cleared(notes))...)
+	}
+	for _, row := range rows {
+		to.Add(row.UID)
+	}
+	if err != nil {
 		if src == dst {
 			return err
 		}

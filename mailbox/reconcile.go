@@ -65,17 +65,24 @@ func (m *Mailbox) Refresh(ctx context.Context) (*Snapshot, error) {
 	return m.Snapshot(), nil
 }
 
-// bearable says that nothing can be written down, which does not keep anybody from
+// bearable says that nothing can be written down, or no UID be given, which does not keep anybody from
 // reading what is known.
-func bearable(err error) bool { return errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly) }
+func bearable(err error) bool {
+	return errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly) || errors.Is(err, ErrBusy)
+}
 
 // quiet says that nothing calls for the file lock. It costs three fstats.
 func (m *Mailbox) quiet() (bool, error) {
+	m.hints.looked()
+	m.dropEchoes()
 	if m.doubtful.Load() || !m.hints.empty() {
 		return false, nil
 	}
 	if grown, err := m.journal.Grown(); err != nil || grown {
 		return false, err
+	}
+	if same, err := m.registerQuiet(); err != nil || !same {
+		return false, nil
 	}
 	dirs, err := m.unread()
 	return dirs == [2]bool{} && m.hints.empty(), err
@@ -98,6 +105,7 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 		return fmt.Errorf("looking at the directories: %w", err)
 	}
 	began := m.now()
+	m.countReading()
 	if dirs == [2]bool{true, true} {
 		clear(m.twins) // they are found again
 	}
@@ -118,7 +126,12 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 	if err != nil {
 		return fmt.Errorf("looking at the directories: %w", err)
 	}
-	if err := m.commit(v.findings); err != nil {
+	if m.past != nil {
+		err = m.takeOver(ctx, v.findings)
+	} else {
+		err = m.commit(ctx, v.findings)
+	}
+	if err != nil {
 		return err
 	}
 	if dirs == [2]bool{true, true} {

@@ -12,6 +12,7 @@ import (
 	"postrider/account"
 	"postrider/config"
 	"postrider/index"
+	"postrider/mailbox"
 	"postrider/maildir"
 	"postrider/vfs"
 	"postrider/watch"
@@ -37,24 +38,45 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 		OpenLedger: func(root vfs.Dir) (account.Ledger, error) { return openLedger(root, c.LockTimeout) },
 		LockWait:   c.LockTimeout,
 		Linger:     linger,
+		Courier: account.Courier{
+			Mode: registerMode(c.CourierUIDDB), NoLock: !c.UseLocks,
+			Network: func(f *maildir.Folder) bool { return vfs.OnNetwork(f.Dir()) },
+		},
 	}
-	closeWatch := func() error { return nil }
-	if c.EnhancedIdle {
-		w, err := watch.New(watch.Options{Logger: logger, PollInterval: c.PollInterval})
-		if err != nil {
-			return nil, nil, err
-		}
-		hc.Watcher, closeWatch = w, w.Close
+	w, err := watch.New(watch.Options{Logger: logger, PollInterval: lookInterval(c), PollOnly: !c.EnhancedIdle})
+	if err != nil {
+		return nil, nil, err
 	}
+	hc.Watcher = w
 	house := account.NewHouse(hc)
 	return house, func() {
 		if err := house.Close(); err != nil {
 			logger.Error("closing the mailboxes", "err", err)
 		}
-		if err := closeWatch(); err != nil {
+		if err := w.Close(); err != nil {
 			logger.Error("closing the watch", "err", err)
 		}
 	}, nil
+}
+
+// registerMode is how the files that Courier left are kept.
+func registerMode(word string) mailbox.RegisterMode {
+	switch word {
+	case "follow":
+		return mailbox.RegisterFollow
+	case "live":
+		return mailbox.RegisterLive
+	}
+	return mailbox.RegisterOff
+}
+
+// lookInterval is how often is looked where the system does not notify. With
+// IMAP_ENHANCEDIDLE changes are promised within seconds even there.
+func lookInterval(c *config.Config) time.Duration {
+	if c.EnhancedIdle {
+		return min(c.PollInterval, 5*time.Second)
+	}
+	return c.PollInterval
 }
 
 // accountConfig is how an account is opened that has its Maildir at root.

@@ -23,9 +23,16 @@ func main() {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	stop()
+	if status := exitStatus(0); errors.As(err, &status) {
+		os.Exit(int(status))
+	}
 	if err != nil {
 		if !errors.Is(err, errTold) {
 			fmt.Fprintln(os.Stderr, "postrider:", err)
+		}
+		var own *statusError
+		if errors.As(err, &own) {
+			os.Exit(own.status)
 		}
 		os.Exit(1)
 	}
@@ -42,7 +49,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newImapd(), newConfig(), newDemo(), newDeliver(), newVersion())
+	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
 	return root
 }
 
