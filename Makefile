@@ -1,6 +1,9 @@
 # make run    a demonstration account and server on 127.0.0.1
 # make test   everything: sets up what the tests need, then runs them
 # make fuzz   each fuzz target for a minute
+# make storm  ten minutes of a program that renames files while we read
+# make kill   some thousand kills under load, each judged
+# make crowd  ten minutes of many processes on one Maildir, killed at random
 # make lint   gofmt, vet, staticcheck, known vulnerabilities
 
 export CGO_ENABLED ?= 0
@@ -9,7 +12,7 @@ FUZZTIME ?= 60s
 DEMO ?= demo
 RACE ?=
 
-.PHONY: build run deliver test check lint fuzz clean
+.PHONY: build run deliver test check lint fuzz storm kill crowd clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -38,6 +41,19 @@ lint:
 
 fuzz:
 	GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+# What "make check" does for seconds, for long. Each way of "storm" takes its time.
+KILLS ?= 3000
+LONG ?= 10m
+
+storm:
+	$(GO) test ./account -run RenamesWithoutPause -v -count=1 -timeout 0 -storm $(LONG)
+
+kill:
+	$(GO) test ./e2e -run KilledUnderLoad -v -count=1 -timeout 0 -kills $(KILLS)
+
+crowd:
+	$(GO) test ./e2e -run ManyProcesses -v -count=1 -timeout 0 -crowd $(LONG)
 
 clean:
 	rm -rf bin $(DEMO)
