@@ -54,33 +54,40 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if err := flush(0); err != nil {
 		return err
 	}
-	if err := m.prove(v); err != nil {
-		return err
-	}
 	if len(v.fresh) == 0 {
 		return nil
 	}
-	err := m.give(ctx, func() error {
-		fresh := m.inOrder(m.unknown(v.fresh))
-		next, err := m.number(basesOf(fresh)...)
-		if err != nil {
-			return err
-		}
-		coming := m.arrivals()
-		for _, at := range fresh {
-			records, visible = append(records, coming.records(m, next, at)...), true
-			next++
-			m.sync.later(at.file.New)
-			if err := flush(batchLen); err != nil {
+	if err := m.prove(v); err != nil {
+		return err
+	}
+	if err := m.give(ctx, func() error { return m.commitFresh(v) }); err != nil {
+		m.full = true // tried again
+		return err
+	}
+	return nil
+}
+
+// commitFresh gives UIDs to the files that are no known message.
+func (m *Mailbox) commitFresh(v *findings) error {
+	fresh := m.inOrder(m.unknown(v.fresh))
+	next, err := m.number(basesOf(fresh)...)
+	if err != nil {
+		return err
+	}
+	var records []index.Record
+	coming := m.arrivals()
+	for i, at := range fresh {
+		records = append(records, coming.records(m, next, at)...)
+		next++
+		m.sync.later(at.file.New)
+		if len(records) > batchLen || i == len(fresh)-1 {
+			if err := m.tell(records...); err != nil {
 				return err
 			}
+			records = nil
 		}
-		return flush(0)
-	})
-	if err != nil {
-		m.full = true // tried again
 	}
-	return err
+	return nil
 }
 
 // renamedRecord says that a message has another name; flags, that a client sees it.
