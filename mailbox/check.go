@@ -42,8 +42,12 @@ func (m *Mailbox) checkOrder(s *Snapshot) error {
 			errs = append(errs, fmt.Errorf("UID %d has modseq %d above %d", msg.UID, msg.ModSeq, s.modseq))
 		}
 	}
-	for _, sp := range s.spine {
-		counted.add(sp.c.count(), 1)
+	for start, c := range s.tree().chunks(0) {
+		counted.add(c.cols().count(), 1)
+		var m chunk
+		if m.measure(c.cols()); m.meta != c.meta {
+			errs = append(errs, fmt.Errorf("of the chunk at %d is known %+v, its messages say %+v", start, c.meta, m.meta))
+		}
 	}
 	if last >= s.uidNext {
 		errs = append(errs, fmt.Errorf("UIDNEXT is %d, the last UID %d", s.uidNext, last))
@@ -83,7 +87,7 @@ func (m *Mailbox) checkJournal(s *Snapshot) error {
 	}
 	defer j.Close()
 	other := &Mailbox{c: m.c, folder: m.folder, log: m.log, now: m.now, journal: j, infos: newInfos()}
-	b := newBuilder(emptySnapshot(), other.infos)
+	b := newBuilder(emptySnapshot(m.shape), other.infos)
 	if err := j.ReadTail(func(batch *index.Batch) error { other.apply(b, batch); return nil }); err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}

@@ -40,6 +40,8 @@ type Config struct {
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: none
+
+	shape shape // of snapshots; zero: the usual one
 }
 
 // Watch is what a mailbox asks the watch of its folder. Its methods may be

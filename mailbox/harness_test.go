@@ -45,6 +45,7 @@ type site struct {
 	clock  *clock
 	unique *maildir.Unique
 	fsync  bool
+	small  bool // snapshots in small pieces
 	fsyncs chan struct{}
 	valid  mail.UIDValidity
 	serial int
@@ -95,6 +96,9 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	c := mailbox.Config{Folder: f, Fsync: w.fsync, Fsyncs: w.fsyncs, Now: w.clock.now, Validity: func() (mail.UIDValidity, error) { w.valid++; return w.valid, nil }}
 	if e != nil {
 		c.Watch = e
+	}
+	if w.small {
+		c.Small()
 	}
 	m, err := mailbox.Open(context.Background(), c)
 	if err != nil {

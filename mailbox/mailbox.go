@@ -27,6 +27,7 @@ type Mailbox struct {
 	now    func() time.Time
 	dev    uint64
 	ino    uint64
+	shape  shape
 
 	// lock is held by whoever makes the next snapshot; it guards the fields below
 	// it. A channel, so that who waits can give up.
@@ -35,6 +36,10 @@ type Mailbox struct {
 	journal   *index.Journal // replaced only with sync.run held, too
 	infos     *infos
 	names     *nameTable
+	backing   *backing // the snapshot file in use, nil: none
+	inserted  int      // counts the messages that came out of order
+	scattered int      // chunks of the snapshot file that were changed since
+	removed   bool     // messages have gone since the cache was looked at
 	side      side
 	epoch     uint64 // counts the journal files that this process had open
 	serial    uint64 // counts the snapshots
@@ -73,6 +78,9 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 		m.c.Poll = time.Minute
 	}
 	m.dev, m.ino = c.Folder.Dir().Key()
+	if m.shape = c.shape; m.shape == (shape{}) {
+		m.shape = usual()
+	}
 	unlock, err := c.Folder.Dir().Lock(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("locking the mailbox: %w", err)
@@ -81,7 +89,7 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if m.dir, err = openIndexDir(c.Folder.Dir()); err != nil {
 		return nil, fmt.Errorf("opening the mailbox's index: %w", err)
 	}
-	err = m.load()
+	err = m.load(true)
 	if err == nil {
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
@@ -182,7 +190,7 @@ func (m *Mailbox) change(ctx context.Context, f func() error) error {
 }
 
 // locked does the work of change for who holds the lock of this process.
-func (m *Mailbox) locked(ctx context.Context, f func() error) error {
+func (m *Mailbox) locked(ctx context.Context, f func() error) (err error) {
 	unlock, err := m.folder.Dir().Lock(ctx)
 	if err != nil {
 		return fmt.Errorf("locking the mailbox: %w", err)
@@ -192,6 +200,9 @@ func (m *Mailbox) locked(ctx context.Context, f func() error) error {
 	defer func() {
 		if !whole {
 			m.doubtful.Store(true)
+		}
+		if lost, ok := recovered(recover()); ok {
+			err = fmt.Errorf("%w: %w", ErrDoubtful, lost)
 		}
 	}()
 	err = m.catchUp(ctx)
@@ -296,6 +307,6 @@ func (m *Mailbox) shut() error {
 	if c := m.cache.Load(); c != nil {
 		errs = append(errs, c.Close())
 	}
-	errs = append(errs, m.dir.Close())
+	errs = append(errs, m.backing.close(), m.dir.Close())
 	return errors.Join(errs...)
 }

@@ -98,6 +98,10 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 		return fmt.Errorf("looking at the directories: %w", err)
 	}
 	began := m.now()
+	if dirs[inCurDir] {
+		m.allNames(s)
+		defer m.forgetNames()
+	}
 	v := &survey{m: m, findings: newFindings(s), seen: make(bitmap, (s.Len()+63)/64)}
 	err = m.folder.Scan(dirs[inNewDir], dirs[inCurDir], func(f mail.MessageFile) bool { v.take(f); return ctx.Err() == nil })
 	if err == nil {
@@ -332,8 +336,8 @@ func (v *findings) choose(msg Message, i int, there []sighting) int {
 // replaced says that the file is not the message's: it has another size than the
 // one that was looked up, or another inode.
 func (v *findings) replaced(i int, at sighting) bool {
-	sp := &v.s.spine[v.s.chunkAt(i)]
-	fa := sp.c.facts[i-int(sp.start)]
+	c, j := v.s.tree().at(i)
+	fa := c.cols().facts[j]
 	if !at.looked || fa.file == 0 || fa.size() < 0 {
 		return false
 	}
