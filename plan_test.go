@@ -31,7 +31,7 @@ var mayImport = map[string]string{
 	// 2: engines
 	"mailbox": "mail vfs message index",
 	"search":  "mail message",
-	"watch":   "",
+	"watch":   "vfs",
 	"auth":    "sasl",
 	"wire":    "imap",
 	// 3: a user's tree

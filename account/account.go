@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postrider/mail"
 	"postrider/maildir"
 	"postrider/vfs"
+	"postrider/watch"
 )
 
 // Account is one session's use of a user's mailboxes. Its methods may be called
@@ -28,14 +30,21 @@ type shared struct {
 	users int // guarded by House.mu
 
 	mu       sync.Mutex // the tree, and changes to it
-	prepared bool       // the next two are set, and stay
+	prepared bool       // the next three are set, and stay
 	naming   maildir.Naming
+	control  string // Config.DovecotControl
 	ledger   Ledger
 	closed   bool
 	tree     *Tree
 	rootAt   time.Time // mtime of root that tree stands for; zero: read again
 	subsAt   time.Time // mtime of the subscriptions that tree stands for
 	open     map[dirKey]*opened
+
+	rootMu    sync.Mutex // the next two
+	rootWatch watch.Watch
+	rootLeft  bool           // the account is closed: not to be watched any more
+	rootSeen  atomic.Bool    // a goroutine of rootLooks is about to begin
+	rootLooks sync.WaitGroup // goroutines that root's events led to
 }
 
 // enter counts one more user of the account at c.Root.
@@ -82,7 +91,7 @@ func (a *shared) leave() error {
 
 // prepare makes the root a Maildir and finds out how its folders are spelled.
 // It does so once; if it fails, the next user tries again.
-func (a *shared) prepare(c Config) error {
+func (a *shared) prepare(ctx context.Context, c Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -105,6 +114,10 @@ func (a *shared) prepare(c Config) error {
 	} else {
 		return err
 	}
+	a.control = c.DovecotControl
+	if err := a.takeSubscriptions(ctx); err != nil {
+		a.h.c.Logger.Warn("the subscriptions of Dovecot are not taken over", "root", c.Root, "err", err)
+	}
 	var err error
 	if a.h.c.OpenLedger == nil {
 		a.ledger = &memoryLedger{now: a.h.c.Now, uses: make(map[mail.Name][]string)}
@@ -124,6 +137,7 @@ func (a *Account) Close() error {
 
 // close closes every mailbox, used or not, and the account.
 func (a *shared) close() error {
+	a.leaveRoot()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.closed = true // nothing is opened any more

@@ -29,10 +29,12 @@ func TestHints(t *testing.T) {
 	s.eyes.Renamed(elsewhere, "b", dirCur, "b")
 	s.eyes.Went(dirCur, "b")
 	s.eyes.Tell(dirNew, watch.Event{Kind: watch.Overflow})
+	s.eyes.Tell(dirNew, watch.Event{Kind: watch.Changed})
 	s.eyes.Tell(dirCur, watch.Event{Kind: watch.Gone})
 	s.eyes.Came(elsewhere, "c")
 	want := []mailbox.Hint{
 		{Kind: mailbox.HintOverflow}, // for the early one
+		{Kind: mailbox.HintJournal},
 		{Kind: mailbox.HintCame, Name: "a", InNew: true},
 		{Kind: mailbox.HintRenamed, Name: "a:2,", OldName: "a", OldNew: true},
 		{Kind: mailbox.HintRenamed, Name: "a:2,S", OldName: "a:2,"},
@@ -40,6 +42,7 @@ func TestHints(t *testing.T) {
 		{Kind: mailbox.HintCame, Name: "b"},
 		{Kind: mailbox.HintWent, Name: "b"},
 		{Kind: mailbox.HintOverflow},
+		{Kind: mailbox.HintChanged},
 		{Kind: mailbox.HintGone},
 	}
 	for i := range max(len(got), len(want)) {

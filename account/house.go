@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postrider/maildir"
@@ -30,6 +31,8 @@ type Watcher interface {
 	// Watch has fn called for each event in the directory at path, until the
 	// Watch is closed.
 	Watch(path string, fn func(watch.Event)) (watch.Watch, error)
+	// WatchFile is Watch for a file: fn is called when somebody wrote to it.
+	WatchFile(path string, fn func(watch.Event)) (watch.Watch, error)
 	// Drained reports whether every event that the kernel had queued before
 	// the call was delivered.
 	Drained() bool
@@ -53,8 +56,10 @@ type HouseConfig struct {
 
 // House owns the open accounts of a process.
 type House struct {
-	c      HouseConfig
-	fsyncs chan struct{}
+	c        HouseConfig
+	fsyncs   chan struct{}
+	lookers  chan struct{} // who looks at directories after events were lost
+	readings atomic.Int64
 
 	mu       sync.Mutex
 	accounts map[dirKey]*shared
@@ -79,14 +84,24 @@ func NewHouse(c HouseConfig) *House {
 	if c.Fsyncs == 0 {
 		c.Fsyncs = 8
 	}
-	return &House{c: c, fsyncs: make(chan struct{}, c.Fsyncs), accounts: make(map[dirKey]*shared)}
+	return &House{c: c, fsyncs: make(chan struct{}, c.Fsyncs), lookers: make(chan struct{}, lookers), accounts: make(map[dirKey]*shared)}
 }
+
+// lookers is how many mailboxes are looked at at once after events were lost.
+const lookers = 4
+
+// Readings counts the full readings of a folder's directories since the start.
+func (h *House) Readings() int64 { return h.readings.Load() }
 
 // Config is what one account is opened with.
 type Config struct {
 	Root     string            // path of the Maildir; made if it is not there
 	Style    Style             // zero: PlainStyle
 	Encoding *maildir.Encoding // nil: maildir.DetectEncoding
+
+	// DovecotControl is where Dovecot had the account's files, if not in the
+	// Maildir (CONTROL= in its settings).
+	DovecotControl string
 }
 
 // Stats are counts of what is open.
@@ -117,7 +132,7 @@ func (h *House) Open(ctx context.Context, c Config) (*Account, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open account: %w", err)
 	}
-	if err := a.prepare(c); err != nil {
+	if err := a.prepare(ctx, c); err != nil {
 		return nil, fmt.Errorf("open account %s: %w", c.Root, errors.Join(err, a.leave()))
 	}
 	return &Account{s: a, style: c.Style}, nil

@@ -14,6 +14,8 @@ type Ledger interface {
 	// NextValidity returns a UIDVALIDITY above every one it returned before,
 	// durably.
 	NextValidity() (mail.UIDValidity, error)
+	// RaiseValidity has NextValidity return UIDVALIDITYs above this one, durably.
+	RaiseValidity(mail.UIDValidity) error
 	// Floor returns the UIDNEXT and mod-sequence that a mailbox may not fall
 	// below.
 	Floor(mail.Name) (mail.UID, mail.ModSeq, error)
@@ -43,6 +45,13 @@ func (l *memoryLedger) NextValidity() (mail.UIDValidity, error) {
 	defer l.mu.Unlock()
 	l.last = max(l.last+1, mail.UIDValidity(l.now().Unix()))
 	return l.last, nil
+}
+
+func (l *memoryLedger) RaiseValidity(v mail.UIDValidity) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = max(l.last, v)
+	return nil
 }
 
 func (l *memoryLedger) Floor(mail.Name) (mail.UID, mail.ModSeq, error) { return 0, 0, nil }

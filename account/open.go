@@ -19,6 +19,7 @@ var _ mailbox.Folder = (*maildir.Folder)(nil)
 type opened struct {
 	key    dirKey
 	folder *maildir.Folder
+	name   string // of its directory in the root when it was last seen, "" for the inbox; for isHere
 
 	ready chan struct{} // closed when the following are set
 	err   error
@@ -86,11 +87,14 @@ func (a *shared) use(ctx context.Context, n mail.Name) (h *Handle, again bool, e
 func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	dir, err := a.openDirLocked(n)
+	dir, name, err := a.openDirLocked(n)
 	if err != nil {
 		return nil, false, err
 	}
 	key := keyOf(dir)
+	if o := a.open[key]; o != nil && o.leftLocked() {
+		a.goneLocked(o) // it was moved away, and came back
+	}
 	if o := a.open[key]; o != nil {
 		dir.Close()
 		o.users++
@@ -106,31 +110,33 @@ func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 		dir.Close()
 		return nil, false, fmt.Errorf("open mailbox: %w", err)
 	}
-	o = &opened{key: key, ready: make(chan struct{}), folder: folder, users: 1}
+	o = &opened{key: key, ready: make(chan struct{}), folder: folder, name: name, users: 1}
 	a.open[key] = o
 	return o, true, nil
 }
 
-// openDirLocked needs a.mu.
-func (a *shared) openDirLocked(n mail.Name) (vfs.Dir, error) {
+// openDirLocked opens the directory of a mailbox; name is what it is called in the root,
+// "" for the inbox. It needs a.mu.
+func (a *shared) openDirLocked(n mail.Name) (d vfs.Dir, name string, err error) {
 	t, err := a.treeLocked()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	node, ok := t.Find(n)
 	if !ok || !node.Exists {
-		return nil, ErrNoMailbox
+		return nil, "", ErrNoMailbox
 	}
 	if node.dir != "" {
-		return a.root.OpenDir(node.dir)
+		d, err = a.root.OpenDir(node.dir)
+		return d, node.dir, err
 	}
 	// A mailbox closes its handle, so the inbox gets one of its own.
 	dir, err := a.h.c.FS.OpenDir(a.root.Path())
 	if err == nil && keyOf(dir) != a.key {
 		dir.Close()
-		return nil, fmt.Errorf("open mailbox: %s is another directory now", a.root.Path())
+		return nil, "", fmt.Errorf("open mailbox: %s is another directory now", a.root.Path())
 	}
-	return dir, err
+	return dir, "", err
 }
 
 var errUnopened = errors.New("opening it ended abruptly")
@@ -157,17 +163,12 @@ func (a *shared) openBox(ctx context.Context, o *opened, n mail.Name) error {
 	log := a.h.c.Logger.With("folder", o.folder.Dir().Path())
 	c := mailbox.Config{
 		Folder: o.folder, Validity: a.ledger.NextValidity,
-		Floor: func() (mail.UID, mail.ModSeq, error) { return a.ledger.Floor(n) },
-		Fsync: a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
+		Predecessor: func() (*mailbox.Past, error) { return a.predecessor(o.folder) },
+		Floor:       func() (mail.UID, mail.ModSeq, error) { return a.ledger.Floor(n) },
+		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
+		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, OnReading: func() { a.h.readings.Add(1) },
 	}
-	if a.h.c.Watcher != nil {
-		e, err := openEyes(a.h.c.Watcher, o.folder.Dir())
-		if err == nil {
-			o.eyes, c.Watch = e, e
-		} else {
-			log.Warn("the folder is not watched", "err", err)
-		}
-	}
+	a.watch(o, &c)
 	if err := o.folder.CleanTemp(maildir.TempAge); err != nil {
 		log.Warn("cleaning tmp", "err", err)
 	}
@@ -178,6 +179,7 @@ func (a *shared) openBox(ctx context.Context, o *opened, n mail.Name) error {
 	o.box = box
 	if o.eyes != nil {
 		o.eyes.start(box.Hint)
+		a.watchRoot()
 	}
 	return nil
 }

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
+	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,12 +63,25 @@ func (s *stage) end() {
 
 func (s *stage) dirOf(path string) (watch.Dir, error) {
 	d, err := s.fs.OpenDir(path)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return s.fileOf(path)
+	}
 	if err != nil {
 		return watch.Dir{}, err
 	}
 	defer d.Close()
 	dev, ino := d.Key()
 	return watch.Dir{Dev: dev, Ino: ino}, nil
+}
+
+func (s *stage) fileOf(name string) (watch.Dir, error) {
+	d, err := s.fs.OpenDir(path.Dir(name))
+	if err != nil {
+		return watch.Dir{}, err
+	}
+	defer d.Close()
+	st, err := d.Stat(path.Base(name))
+	return watch.Dir{Dev: st.Dev, Ino: st.Ino}, err
 }
 
 // dir is the directory at a path that must be there.
@@ -107,7 +123,7 @@ func TestMailboxIsOpenedOnce(t *testing.T) {
 	if got := s.h.Stats(); got != (Stats{1, 1}) {
 		t.Errorf("%+v", got)
 	}
-	if got := s.eyes.Watched(); len(got) != 2 || got[0] != "/m/cur" || got[1] != "/m/new" {
+	if got := s.eyes.Watched(); !slices.Equal(got, []string{"/m", "/m/cur", "/m/new", "/m/postrider/journal"}) {
 		t.Errorf("watched: %q", got)
 	}
 	one.Release()

@@ -46,6 +46,7 @@ type Value struct {
 	*Setting
 	Text   string
 	Source string // "default", "environment", or file:line
+	Note   string // why a value in Courier's files does not count; mostly ""
 }
 
 // Loaded is what Load found.

@@ -177,3 +177,39 @@ func TestDocumented(t *testing.T) {
 		t.Errorf("%s lacks this table:\n%s", file, Markdown())
 	}
 }
+
+// IMAP_ENHANCEDIDLE=0 counts where somebody chose it, not in Courier's files, which were
+// shipped with it.
+func TestEnhancedIdle(t *testing.T) {
+	dir := t.TempDir()
+	own := write(t, dir, "postrider.conf", "IMAP_ENHANCEDIDLE=0\n")
+	write(t, dir, "imapd", "PORT=143\nIMAP_ENHANCEDIDLE=0\n")
+	none := write(t, dir, "none.conf", "")
+	for name, c := range map[string]struct {
+		o        Options
+		enhanced bool
+		noted    bool
+	}{
+		"unset":                       {Options{File: none}, true, false},
+		"0 in our own file":           {Options{File: own}, false, false},
+		"0 in Courier's":              {Options{CourierDir: dir}, true, true},
+		"0 in the environment":        {Options{File: none, Environment: []string{"IMAP_ENHANCEDIDLE=0"}}, false, false},
+		"0 in both":                   {Options{CourierDir: dir, Environment: []string{"IMAP_ENHANCEDIDLE=0"}}, false, true},
+		"1 in the environment counts": {Options{File: own, Environment: []string{"IMAP_ENHANCEDIDLE=1"}}, true, false},
+	} {
+		l, err := Load(c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		if err := l.Print(&out, true); err != nil {
+			t.Fatal(err)
+		}
+		if l.Config.EnhancedIdle != c.enhanced || (len(l.Notes) > 0) != c.noted {
+			t.Errorf("%s: enhanced %v, notes %v", name, l.Config.EnhancedIdle, l.Notes)
+		}
+		if shown := strings.Contains(out.String(), "# note: 0 is what Courier shipped"); shown != (c.noted && c.enhanced) {
+			t.Errorf("%s: the note is shown: %v", name, shown)
+		}
+	}
+}

@@ -36,11 +36,18 @@ func Load(o Options) (*Loaded, error) {
 		known[s.Name] = true
 		v := Value{Setting: s, Text: s.DefaultFor(o.CourierDir != ""), Source: "default"}
 		at := Mistake{File: "default"}
-		if a, ok := found[s.Name]; ok {
+		a, ok := found[s.Name]
+		if ok && o.CourierDir != "" {
+			if v.Note = shipped(a); v.Note != "" {
+				ok = false
+				loaded.Notes = append(loaded.Notes, Mistake{a.File, a.Line, a.Name + ": " + v.Note})
+			}
+		}
+		if ok {
 			v.Text, v.Source, at = a.Value, fmt.Sprintf("%s:%d", a.File, a.Line), Mistake{File: a.File, Line: a.Line}
 		}
 		if text, ok := lookup(o.Environment, s.Name); ok {
-			v.Text, v.Source, at = text, "environment", Mistake{File: "environment"}
+			v.Text, v.Source, v.Note, at = text, "environment", "", Mistake{File: "environment"}
 		}
 		if s.apply != nil {
 			if err := s.apply(&loaded.Config, v.Text); err != nil {
@@ -51,7 +58,7 @@ func Load(o Options) (*Loaded, error) {
 		loaded.Values = append(loaded.Values, v)
 	}
 	mistakes = append(mistakes, loaded.fillAddresses()...)
-	loaded.Notes = notes(assignments, known)
+	loaded.Notes = append(loaded.Notes, notes(assignments, known)...)
 	return loaded, join(mistakes)
 }
 

@@ -14,6 +14,9 @@ func (l *Loaded) Print(w io.Writer, courier bool) error {
 			fmt.Fprintln(w)
 		}
 		fmt.Fprintf(w, "# %s (%s)\n", v.Help, v.Type)
+		if v.Note != "" {
+			fmt.Fprintf(w, "# note: %s\n", v.Note)
+		}
 		if _, err := fmt.Fprintf(w, "%s=%s # from %s; default %s\n", v.Name, quote(v.Text), v.Source, quote(v.DefaultFor(courier))); err != nil {
 			return err
 		}

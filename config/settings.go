@@ -47,8 +47,8 @@ func Settings() []Setting {
 		{"IMAP_UMASK", "077", "022", "octal", "permissions that new files and folders do not get", octal(func(c *Config) *uint32 { return (*uint32)(&c.Umask) })},
 		{"IMAP_FSYNC", "1", "", "0 or 1", "0 trades safety in a power cut for speed", flag(func(c *Config) *bool { return &c.Fsync })},
 		{"IMAP_APPENDLIMIT", "100M", "", "bytes, K, M or G", "largest message that APPEND takes", size(func(c *Config) *int64 { return &c.AppendLimit })},
-		{"IMAP_ENHANCEDIDLE", "1", "", "0 or 1", "0: look for changes every IMAP_IDLE_TIMEOUT instead of being notified", flag(func(c *Config) *bool { return &c.EnhancedIdle })},
-		{"IMAP_IDLE_TIMEOUT", "60", "", "seconds", "how often to look where there is no notification", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.PollInterval) })},
+		{"IMAP_ENHANCEDIDLE", "1", "", "0 or 1", "0: look for changes every IMAP_IDLE_TIMEOUT instead of being notified; 0 in Courier's files is passed over", flag(func(c *Config) *bool { return &c.EnhancedIdle })},
+		{"IMAP_IDLE_TIMEOUT", "60", "", "seconds", "how often to look where there is no notification; with IMAP_ENHANCEDIDLE every 5 at most", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.PollInterval) })},
 
 		{"LOGIN_TIMEOUT", "60", "", "seconds", "from the connection to the login", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.LoginTimeout) })},
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},

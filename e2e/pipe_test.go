@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"postrider/mail"
@@ -72,24 +70,5 @@ func TestPipeTranscripts(t *testing.T) {
 
 // pipe starts a session on a socket, which stands for two pipes.
 func (a account) pipe(t *testing.T) (net.Conn, error) {
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
-	defer ours.Close()
-	defer theirs.Close()
-	words := strings.Fields(a.imapd())
-	c := exec.Command(words[0], words[1:]...)
-	c.Stdin, c.Stdout, c.Stderr = theirs, theirs, os.Stderr
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), "LOG_LEVEL=error"}
-	if err := c.Start(); err != nil {
-		return nil, err
-	}
-	t.Cleanup(func() {
-		if err := c.Wait(); err != nil {
-			t.Errorf("imapd: %v", err)
-		}
-	})
-	return net.FileConn(ours)
+	return onSocket(t, []string{"LOG_LEVEL=error"}, strings.Fields(a.imapd())...)
 }

@@ -53,17 +53,28 @@ func (c *Compaction) Write(checkpoint iter.Seq[Record]) (err error) {
 	if c.f, err = c.dir.OpenFile(c.tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {
 		return fmt.Errorf("making a journal: %w", err)
 	}
-	batch := Batch{ModSeq: c.modseq, At: StampOf(c.opt.Now())}
-	for r := range checkpoint {
-		if batch.Records = append(batch.Records, r); len(batch.Records) == checkpointBatch {
-			c.put(&batch)
-			batch.Records = batch.Records[:0]
-		}
-	}
-	if len(batch.Records) > 0 {
-		c.put(&batch)
+	for b := range checkpointBatches(c.modseq, StampOf(c.opt.Now()), checkpoint) {
+		c.put(b)
 	}
 	return c.settled()
+}
+
+// checkpointBatches cuts a checkpoint into batches. Each is good until the next.
+func checkpointBatches(modseq mail.ModSeq, at Stamp, checkpoint iter.Seq[Record]) iter.Seq[*Batch] {
+	return func(yield func(*Batch) bool) {
+		batch := Batch{ModSeq: modseq, At: at}
+		for r := range checkpoint {
+			if batch.Records = append(batch.Records, r); len(batch.Records) == checkpointBatch {
+				if !yield(&batch) {
+					return
+				}
+				batch.Records = batch.Records[:0]
+			}
+		}
+		if len(batch.Records) > 0 {
+			yield(&batch)
+		}
+	}
 }
 
 // Sync brings what was written to the disk, so that Replace has less to do. After an
@@ -116,10 +127,14 @@ func (j *Journal) Replace(c *Compaction) error {
 	}
 	// Who has the old file open finds the mark, or no name for the file: either
 	// is enough, so a failure here is none.
-	mark := batchFrame(&Batch{ModSeq: c.modseq, At: StampOf(j.opt.Now()), Records: []Record{Mark{Name: replacedMark, Value: fmt.Sprint(j.generation)}}})
-	old.WriteAt(mark, at)
+	old.WriteAt(j.replacedFrame(c.modseq, StampOf(j.opt.Now())), at)
 	old.Close()
 	return err
+}
+
+// replacedFrame is the last batch of a journal whose name this one took.
+func (j *Journal) replacedFrame(modseq mail.ModSeq, at Stamp) []byte {
+	return batchFrame(&Batch{ModSeq: modseq, At: at, Records: []Record{Mark{Name: replacedMark, Value: fmt.Sprint(j.generation)}}})
 }
 
 // ready completes the new journal.

@@ -256,9 +256,6 @@ func damaged(file string, off int64, what string, err error) error {
 	return fmt.Errorf("reading %s: %w", file, err)
 }
 
-// Stands says of which journal, and of which position in it, the state is.
-func (s *Snapshot) Stands() (generation uint64, pos int64) { return s.gen, s.pos }
-
 // Head is what WriteSnapshot was given: the mod-sequence, and the records.
 func (s *Snapshot) Head() (mail.ModSeq, []Record) { return s.modseq, s.records }
 

@@ -63,7 +63,7 @@ func (m *Mailbox) writeSnapshot() error {
 		err = d.write(func() bool { return false })
 	}
 	if err == nil {
-		err = m.takeOver(d)
+		err = m.install(d)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the snapshot: %w", noSpace(err))
@@ -133,10 +133,10 @@ func (d *snapshotDraft) chunk(c *chunk) error {
 	return d.w.Chunk(rows)
 }
 
-// takeOver puts a snapshot file in place that was written, unless there is a newer one.
+// install puts a snapshot file in place that was written, unless there is a newer one.
 // Both locks are held. The chunks of the newest snapshot are read from it from now on,
 // so that the file before can be closed: see backing.
-func (m *Mailbox) takeOver(d *snapshotDraft) error {
+func (m *Mailbox) install(d *snapshotDraft) error {
 	if d.epoch != m.epoch || d.w.Pos() < m.snapped {
 		d.w.Abort()
 		return nil
@@ -159,11 +159,15 @@ func (m *Mailbox) takeOver(d *snapshotDraft) error {
 }
 
 // compact begins a new journal with the present state.
-func (m *Mailbox) compact() error {
-	c := m.journal.BeginCompact("journal.new", m.Snapshot().modseq)
-	err := c.Write(m.records(m.Snapshot(), m.side.head(m.Snapshot())))
+func (m *Mailbox) compact() error { return m.renew(newBuilder(m.Snapshot(), m.infos)) }
+
+// renew begins a new journal with what was built, and publishes that.
+func (m *Mailbox) renew(b *builder) error {
+	s := b.finish()
+	c := m.journal.BeginCompact("journal.new", s.modseq)
+	err := c.Write(records(s, m.side.head(s)))
 	if err == nil {
-		err = m.replaceJournal(c)
+		err = m.replaceJournal(c, b)
 	}
 	if err != nil {
 		m.doubtful.Store(true)
@@ -172,8 +176,9 @@ func (m *Mailbox) compact() error {
 	return nil
 }
 
-// replaceJournal puts a new journal in place. Both locks are held.
-func (m *Mailbox) replaceJournal(c *index.Compaction) error {
+// replaceJournal puts a new journal in place, and publishes what was built. Both locks
+// are held.
+func (m *Mailbox) replaceJournal(c *index.Compaction, b *builder) error {
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
 	if err := m.journal.Replace(c); err != nil {
@@ -181,15 +186,15 @@ func (m *Mailbox) replaceJournal(c *index.Compaction) error {
 	}
 	m.epoch++
 	m.sync.renewed(m.epoch)
+	m.newJournal()
 	m.snapped = 0
-	b := newBuilder(m.Snapshot(), m.infos)
 	b.next.at = position{m.epoch, m.journal.Pos()}
 	m.publish(b)
 	return nil
 }
 
 // records are what brings an empty mailbox to the state of s.
-func (m *Mailbox) records(s *Snapshot, head []index.Record) iter.Seq[index.Record] {
+func records(s *Snapshot, head []index.Record) iter.Seq[index.Record] {
 	return func(yield func(index.Record) bool) {
 		for _, r := range head {
 			if !yield(r) {

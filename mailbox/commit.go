@@ -20,6 +20,9 @@ const lookAtMost = 256
 // a UID because the disk is full stays unknown, and ErrFull is returned after
 // everything else was written.
 func (m *Mailbox) commit(v *findings) error {
+	if len(v.gone)+len(v.stale) > 0 && m.departed() {
+		return ErrGone // they are gone with the folder, or moved with it: nobody is told of each
+	}
 	var records []index.Record
 	visible := false
 	flush := func(limit int) error {
@@ -37,15 +40,15 @@ func (m *Mailbox) commit(v *findings) error {
 		i, _ := v.s.Find(uid)
 		r, flags := renamedRecord(v.s.Message(i), at.file)
 		records, visible = append(records, r), visible || flags
-		m.sync.dirty(at.file.New)
+		m.sync.later(at.file.New)
 		if err := flush(batchLen); err != nil {
 			return err
 		}
 	}
 	if gone := slices.Concat(v.gone, v.stale).Resolve(0); len(gone) > 0 {
 		records, visible = append(records, index.Vanished{UIDs: gone}), true
-		m.sync.dirty(true)
-		m.sync.dirty(false)
+		m.sync.later(true)
+		m.sync.later(false)
 	}
 	if err := flush(0); err != nil {
 		return err
@@ -57,7 +60,7 @@ func (m *Mailbox) commit(v *findings) error {
 		}
 		records, visible = append(records, m.appendedRecord(next, at)), true
 		next++
-		m.sync.dirty(at.file.New)
+		m.sync.later(at.file.New)
 		if err := flush(batchLen); err != nil {
 			return err
 		}

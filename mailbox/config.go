@@ -19,8 +19,30 @@ type Config struct {
 	// on with (the account's high-water marks). Nil: none.
 	Floor func() (mail.UID, mail.ModSeq, error)
 
+	// Predecessor tells what another server knew of the folder; nil if none did.
+	// It is asked when a mailbox has no trace of an earlier UIDVALIDITY, before
+	// Validity. An error keeps the mailbox from being opened. Nil: nobody to ask.
+	Predecessor func() (*Past, error)
+
 	// Watch tells how far the hints can be trusted. Nil: there are none.
 	Watch Watch
+
+	// Here reports whether the folder is still where mail is looked for, by whatever
+	// name: a folder that another program removed, or moved away, is not. It is
+	// called with the mailbox's lock held, before messages that others took away are
+	// told to be gone. Nil: it is there as long as its directory is.
+	Here func() bool
+
+	// NewJournal is called, with the mailbox's lock held, when the mailbox goes on in
+	// another journal file, the first included: what watches it is to watch that one.
+	NewJournal func()
+
+	// Lookers bounds how many mailboxes, of those that share the channel, look at
+	// their directories at once after events were lost. Nil: no bound.
+	Lookers chan struct{}
+
+	// OnReading is called for each full reading of a folder's directories.
+	OnReading func()
 
 	// Fsync false trades durability away, knowingly (IMAP_FSYNC=0).
 	Fsync bool
@@ -66,11 +88,13 @@ const (
 	HintWent
 	// HintRenamed: OldName became Name, in one step.
 	HintRenamed
-	// HintJournal: the journal has grown.
+	// HintJournal: somebody wrote to the journal.
 	HintJournal
+	// HintChanged: a directory or the journal that is polled looks different.
+	HintChanged
 	// HintOverflow: events were lost, or a watch began; look at everything.
 	HintOverflow
-	// HintGone: the folder itself is no longer there.
+	// HintGone: the folder itself may be no longer there.
 	HintGone
 )
 
@@ -82,4 +106,6 @@ type Hint struct {
 	InNew   bool   // Name is in new, else in cur
 	OldName string // HintRenamed: the name before
 	OldNew  bool   // HintRenamed: OldName was in new, else in cur
+
+	Since time.Time // HintOverflow: nothing before it was lost; zero: not known
 }

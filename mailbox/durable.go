@@ -18,6 +18,8 @@ type syncer struct {
 	pending [2]bool       // directories with changes that are not on disk
 	running chan struct{} // closed when the sync that runs ends; nil: none runs
 
+	deferred [2]bool // directories with changes that may be told before: later.go
+
 	// run is held during a sync and while the journal's file is replaced, and
 	// guards journal, the epoch whose journal is open.
 	run     sync.Mutex
@@ -40,7 +42,7 @@ func (y *syncer) dirty(isNew bool) {
 func (y *syncer) clean() bool {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	return y.pending == [2]bool{} && y.running == nil
+	return y.pending == [2]bool{} && y.deferred == [2]bool{} && y.running == nil
 }
 
 // Durable returns nil once everything that s shows is on disk. A session calls it
@@ -126,8 +128,11 @@ func (m *Mailbox) syncGroup(ctx context.Context) {
 func (y *syncer) takePending() [2]bool {
 	y.mu.Lock()
 	defer y.mu.Unlock()
-	dirs := y.pending
-	y.pending = [2]bool{}
+	if y.pending == [2]bool{} {
+		return y.pending
+	}
+	dirs := [2]bool{y.pending[0] || y.deferred[0], y.pending[1] || y.deferred[1]}
+	y.pending, y.deferred = [2]bool{}, [2]bool{}
 	return dirs
 }
 

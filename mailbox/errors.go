@@ -6,6 +6,10 @@ var (
 	// ErrVanished says that a message is no longer in the mailbox.
 	ErrVanished = errors.New("the message is gone")
 
+	// ErrUnreadable says that a message is there, but its file cannot be read: its
+	// permissions forbid it, or the disk does. It wraps the system's error.
+	ErrUnreadable = errors.New("the message cannot be read")
+
 	// ErrFull says that there is no space, or no quota, for what was asked. It
 	// wraps the system's error.
 	ErrFull = errors.New("no space left")

@@ -49,6 +49,7 @@ type site struct {
 	fsyncs chan struct{}
 	valid  mail.UIDValidity
 	serial int
+	past   func() (*mailbox.Past, error) // of the mailbox a
 }
 
 func newSite(t testing.TB, o memfs.Options) *site {
@@ -99,6 +100,9 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	}
 	if w.small {
 		c.Small()
+	}
+	if name == "a" {
+		c.Predecessor = w.past
 	}
 	m, err := mailbox.Open(context.Background(), c)
 	if err != nil {

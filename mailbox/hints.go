@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"postrider/mail"
 )
@@ -15,24 +16,72 @@ const maxHints = 20_000
 type hintQueue struct {
 	mu       sync.Mutex
 	list     []Hint
-	overflow bool // some were lost
-	journal  bool // the journal has grown
-	settling bool // a goroutine is at it
+	overflow bool      // some were lost
+	since    time.Time // none of them before this; zero: not known
+	gone     bool      // the folder may be gone
+	journal  bool      // somebody wrote to the journal
+	changed  bool      // what is polled looks different
+	settling bool      // a goroutine is at it
 	stopped  bool
 }
 
+// empty says that nothing waits that names a file, or may have.
 func (q *hintQueue) empty() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.list) == 0 && !q.overflow && !q.journal
+	return len(q.list) == 0 && !q.overflow && !q.gone
 }
 
-func (q *hintQueue) drain() (list []Hint, overflow bool) {
+// pendingLocked says that something waits to be looked at.
+func (q *hintQueue) pendingLocked() bool {
+	return len(q.list) > 0 || q.overflow || q.gone || q.journal || q.changed
+}
+
+// looked takes out what says no more than to look at times and lengths: its caller is
+// about to.
+func (q *hintQueue) looked() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	list, overflow = q.list, q.overflow
-	q.list, q.overflow, q.journal = nil, false, false
-	return list, overflow
+	q.journal, q.changed = false, false
+}
+
+// takeJournal takes out that somebody wrote to the journal, if that is all.
+func (q *hintQueue) takeJournal() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	only := q.journal && len(q.list) == 0 && !q.overflow && !q.gone && !q.changed
+	q.journal = q.journal && !only
+	return only
+}
+
+// lost says that hints were lost.
+func (q *hintQueue) lost() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.overflow
+}
+
+// loseLocked notes that hints were lost, none of them before since.
+func (q *hintQueue) loseLocked(since time.Time) {
+	if !q.overflow || since.Before(q.since) {
+		q.since = since
+	}
+	q.overflow = true
+}
+
+// drained is what a drain took out.
+type drained struct {
+	list           []Hint
+	overflow, gone bool
+	since          time.Time
+}
+
+func (q *hintQueue) drain() drained {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	d := drained{q.list, q.overflow, q.gone, q.since}
+	q.list, q.overflow, q.gone, q.since = nil, false, false, time.Time{}
+	return d
 }
 
 // names returns the file names that waiting hints name, and whether some were lost.
@@ -48,8 +97,15 @@ func (q *hintQueue) stop() {
 	q.stopped = true
 }
 
+func (q *hintQueue) isStopped() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.stopped
+}
+
 // Hint takes a hint. It is quick and does no I/O. While somebody listens (Notify), a
-// goroutine that ends with the hints acts on them; else the next Refresh does.
+// goroutine that ends with the hints acts on them; else the next Refresh does. After
+// losses it acts in any case, so that no command has to.
 func (m *Mailbox) Hint(h Hint) {
 	q := &m.hints
 	q.mu.Lock()
@@ -57,12 +113,19 @@ func (m *Mailbox) Hint(h Hint) {
 	switch {
 	case h.Kind == HintJournal:
 		q.journal = true
-	case h.Kind == HintOverflow, h.Kind == HintGone, len(q.list) >= maxHints:
-		q.list, q.overflow = nil, true
-	case !q.overflow:
+	case h.Kind == HintChanged:
+		q.changed = true
+	case h.Kind == HintGone:
+		q.gone = true
+	case h.Kind == HintOverflow:
+		q.loseLocked(h.Since)
+	case len(q.list) >= maxHints:
+		q.list = nil
+		q.loseLocked(time.Time{})
+	default:
 		q.list = append(q.list, h)
 	}
-	if !q.settling && !q.stopped && m.hasListeners() {
+	if !q.settling && !q.stopped && (q.overflow || q.gone || m.hasListeners()) {
 		q.settling = true
 		m.settlers.Go(m.settleHints)
 	}
@@ -74,7 +137,7 @@ func (m *Mailbox) settleHints() {
 	for {
 		err := m.settleOnce()
 		q.mu.Lock()
-		if err != nil || q.stopped || len(q.list) == 0 && !q.overflow && !q.journal {
+		if err != nil || q.stopped || !q.pendingLocked() {
 			q.settling = false
 			q.mu.Unlock()
 			break
@@ -90,12 +153,36 @@ func (m *Mailbox) settleOnce() (err error) {
 			err = ErrDoubtful
 		}
 	}()
+	if m.c.Lookers != nil && m.hints.lost() {
+		m.c.Lookers <- struct{}{}
+		defer func() { <-m.c.Lookers }()
+		if m.hints.isStopped() {
+			return ErrClosed
+		}
+	}
 	ctx := context.Background()
-	_, err = m.Refresh(ctx)
+	if m.hints.takeJournal() {
+		err = m.readNews(ctx)
+	} else {
+		_, err = m.Refresh(ctx)
+	}
 	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrGone) {
 		m.log.Warn("acting on a change failed", "mailbox", m.folder.Dir().Path(), "error", err)
 	}
 	return err
+}
+
+// readNews takes over what another process wrote to the journal. That it was
+// ourselves costs one fstat to know.
+func (m *Mailbox) readNews(ctx context.Context) error {
+	if err := m.take(ctx); err != nil {
+		return err
+	}
+	defer func() { <-m.lock }()
+	if grown, err := m.journal.Grown(); err != nil || !grown {
+		return err
+	}
+	return m.locked(ctx, func() error { return nil })
 }
 
 // isNamed says whether one of the hints names a file of this base name.
@@ -118,10 +205,15 @@ type trail struct {
 
 // reconcileHints looks at the files that hints name, and only at those.
 func (m *Mailbox) reconcileHints() error {
-	list, overflow := m.hints.drain()
-	if overflow {
-		m.dirs[inNewDir].broken, m.dirs[inCurDir].broken = true, true
+	d := m.hints.drain()
+	if d.gone && m.departed() {
+		return ErrGone
 	}
+	if d.overflow {
+		m.dirs[inNewDir].lose(d.since)
+		m.dirs[inCurDir].lose(d.since)
+	}
+	list := d.list
 	if len(list) == 0 {
 		return nil
 	}
@@ -156,6 +248,29 @@ func (m *Mailbox) reconcileHints() error {
 func (t *trail) harmless(msg Message) bool {
 	f := t.files[len(t.files)-1]
 	return t.last == HintRenamed && sameName(msg, f)
+}
+
+// maxEchoes bounds how many hints are looked through for echoes.
+const maxEchoes = 64
+
+// dropEchoes takes out the hints if all of them end where messages are known to be, as
+// the echoes of our own changes do: no file needs to be looked at, and no other process
+// kept out. The lock of this process is held.
+func (m *Mailbox) dropEchoes() {
+	q := &m.hints
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.list) == 0 || len(q.list) > maxEchoes || q.overflow || q.gone {
+		return
+	}
+	trails, _ := m.trails(q.list)
+	s := m.Snapshot()
+	for base, t := range trails {
+		if _, i, known := m.lookup(s, base); !known || !t.harmless(s.Message(i)) {
+			return
+		}
+	}
+	q.list = nil
 }
 
 func (m *Mailbox) trails(list []Hint) (trails map[string]*trail, order []string) {

@@ -35,6 +35,7 @@ func (m *Mailbox) load(shortcut bool) error {
 	m.backing, m.snapped, m.scattered = nil, 0, 0
 	m.epoch++
 	m.sync.renewed(m.epoch)
+	m.newJournal()
 	if found.Damage != nil {
 		m.log.Error("a journal that cannot be read was put aside", "folder", m.folder.Dir().Path(), "as", found.Set, "error", found.Damage)
 	}
@@ -49,13 +50,20 @@ func (m *Mailbox) load(shortcut bool) error {
 	}
 	b.next.at = position{m.epoch, j.Pos()}
 	s := m.publish(b)
-	if err := m.identify(s, found.Moved); err != nil {
-		return err
+	adopting, err := m.recall(s, found.Damage != nil)
+	if err == nil && !adopting {
+		err = m.identify(s, found.Moved)
 	}
+	if err == nil {
+		m.openCache()
+	}
+	return err
+}
+
+func (m *Mailbox) openCache() {
 	if old := m.cache.Swap(index.OpenCache(m.dir, m.Snapshot().UIDValidity())); old != nil {
 		old.Close()
 	}
-	return nil
 }
 
 // loadSnapshot begins with the snapshot file, if one fits. One that cannot be read
@@ -85,14 +93,12 @@ func (m *Mailbox) newBacking(s *index.Snapshot) *backing {
 
 // fromJournal makes the state of a snapshot file from the journal that it is of.
 func (m *Mailbox) fromJournal(file *index.Snapshot) (*Snapshot, error) {
-	reader := &Mailbox{infos: newInfos(), loading: true}
-	b := newBuilder(emptySnapshot(m.shape), reader.infos)
-	generation, pos := file.Stands()
-	err := index.ReadUpTo(m.dir, generation, pos, func(batch *index.Batch) { reader.apply(b, batch) })
+	l := newLooker(m.now)
+	err := index.ReadUpTo(m.dir, file.Generation(), file.Pos(), l.take)
 	if err != nil {
 		return nil, err
 	}
-	return b.finish(), nil
+	return l.state(), nil
 }
 
 // identify gives a mailbox without a UIDVALIDITY one, and goes above every UID that
@@ -229,8 +235,10 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 	m.scattered += b.unhomed
 	m.removed = m.removed || b.shrunk
 	s := b.finish()
-	m.snap.Store(s)
-	m.wake()
+	old := m.snap.Swap(s)
+	if old == nil || s.modseq != old.modseq || s.uidNext != old.uidNext || s.validity != old.validity {
+		m.wake()
+	}
 	return s
 }
 

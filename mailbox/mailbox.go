@@ -48,8 +48,11 @@ type Mailbox struct {
 	own       [2]bool // we changed the directory since the lock was taken
 	full      bool    // both directories must be read
 	unclaimed bool    // the journal does not know of every claim of \Recent
+	past      *Past   // what the next reading takes over; nil: nothing
+	pastLost  bool    // there was a journal, and nothing is left of it
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
+	again     *time.Timer // nil: lookAgain was never called
 	closed    bool
 
 	snap     atomic.Pointer[Snapshot]
@@ -94,7 +97,7 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
 	}
-	if err != nil && !bearable(err) {
+	if err != nil && (m.past != nil || !bearable(err)) {
 		m.shut()
 		return nil, err
 	}
@@ -131,7 +134,7 @@ func (m *Mailbox) SetGone() {
 	m.wake()
 }
 
-// Notify has fn called after each publish, from any goroutine, until stop is
+// Notify has fn called after each publish of what clients see, from any goroutine, until stop is
 // called; fn must be quick and not call the mailbox. After stop returned, fn is
 // not called again. While somebody listens, hints are acted on at once.
 func (m *Mailbox) Notify(fn func()) (stop func()) {
@@ -261,6 +264,9 @@ func (m *Mailbox) Close() error {
 	if !m.gone.Load() && !m.doubtful.Load() {
 		err = m.Durable(ctx, m.Snapshot())
 		if err == nil {
+			err = m.syncDeferred()
+		}
+		if err == nil {
 			err = m.change(ctx, m.finish)
 		}
 		if errors.Is(err, ErrClosed) || bearable(err) {
@@ -273,6 +279,9 @@ func (m *Mailbox) Close() error {
 		return nil
 	}
 	m.closed = true
+	if m.again != nil {
+		m.again.Stop()
+	}
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
 	return errors.Join(err, m.shut())

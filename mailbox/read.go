@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"postrider/index"
 	"postrider/mail"
@@ -18,7 +19,8 @@ import (
 const maxFollow = 10
 
 // OpenMessage opens a message's text as it is served. It follows renames, and
-// returns ErrVanished if the message is gone. The caller closes it.
+// returns ErrVanished if the message is gone, ErrUnreadable if its file cannot be
+// read. The caller closes it.
 func (m *Mailbox) OpenMessage(ctx context.Context, uid mail.UID) (Served, error) {
 	msg, ok := m.Snapshot().Lookup(uid)
 	if !ok {
@@ -36,13 +38,22 @@ func (m *Mailbox) OpenMessage(ctx context.Context, uid mail.UID) (Served, error)
 			}
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("opening a message: %w", err)
+			return nil, unopened(err)
 		}
 		if msg, err = m.follow(ctx, uid); err != nil {
 			return nil, err
 		}
 	}
 	return nil, ErrVanished
+}
+
+// unopened is the error of a message that could not be opened. What is wrong with its
+// file alone is told apart: it must not keep anybody from the others.
+func unopened(err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EIO) {
+		err = fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return fmt.Errorf("opening a message: %w", err)
 }
 
 // isItself returns fs.ErrNotExist if another file took the place of the message's
@@ -107,8 +118,8 @@ func (m *Mailbox) served(msg *Message, file vfs.File) (Served, error) {
 const fillers = 4
 
 // Fill finds out the sizes and internal dates of the messages of uids that are
-// not known yet and returns a snapshot that has them; a message that is gone
-// keeps what it has. It costs nothing if all is known.
+// not known yet and returns a snapshot that has them; a message that is gone or
+// cannot be read keeps what it has. It costs nothing if all is known.
 func (m *Mailbox) Fill(ctx context.Context, uids mail.UIDSet) (*Snapshot, error) {
 	s := m.Snapshot()
 	var unknown []Message
@@ -154,7 +165,7 @@ func (m *Mailbox) findAll(ctx context.Context, unknown []Message) ([]index.Recor
 			k, err := m.find(ctx, &unknown[i])
 			if err == nil {
 				found[i] = k
-			} else if !errors.Is(err, ErrVanished) {
+			} else if !errors.Is(err, ErrVanished) && !errors.Is(err, ErrUnreadable) {
 				next.Store(int64(len(unknown)))
 				return err
 			}
@@ -201,7 +212,7 @@ func (m *Mailbox) find(ctx context.Context, msg *Message) (index.Known, error) {
 			continue
 		}
 		if err != nil {
-			return index.Known{}, fmt.Errorf("opening a message: %w", err)
+			return index.Known{}, unopened(err)
 		}
 		st, err := file.Stat()
 		if err != nil {
@@ -230,9 +241,5 @@ func (m *Mailbox) Cached(uid mail.UID, f uint8, dst []byte) ([]byte, bool) {
 // PutCached keeps bytes for Cached. It is best effort. All fields of a message at
 // once are one write.
 func (m *Mailbox) PutCached(uid mail.UID, fields ...CacheEntry) {
-	entries := make([]index.Entry, len(fields))
-	for i, f := range fields {
-		entries[i] = index.Entry{Field: index.Field(f.Field), Bytes: f.Bytes}
-	}
-	m.cache.Load().Put(uid, entries...)
+	m.cache.Load().Put(uid, indexEntries(fields)...)
 }

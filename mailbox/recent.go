@@ -22,7 +22,14 @@ func (m *Mailbox) ClaimRecent(ctx context.Context) (lowest mail.UID, s *Snapshot
 	if s = m.Snapshot(); s.recentFrom == s.uidNext {
 		return s.recentFrom, s, nil
 	}
-	err = m.change(ctx, func() error {
+	if err := m.take(ctx); err != nil {
+		return 0, nil, fmt.Errorf("claiming new messages: %w", err)
+	}
+	defer func() { <-m.lock }()
+	if s = m.Snapshot(); s.recentFrom == s.uidNext { // of many that were woken, one does it
+		return s.recentFrom, s, nil
+	}
+	err = m.locked(ctx, func() error {
 		s = m.Snapshot()
 		if lowest = s.recentFrom; lowest == s.uidNext {
 			return nil
@@ -57,7 +64,9 @@ func (m *Mailbox) takeNew(s *Snapshot, from mail.UID) []index.Record {
 		f, err := m.folder.Take(msg.file())
 		switch {
 		case err == nil:
-			m.touched(true, true)
+			m.own = [2]bool{true, true}
+			m.sync.later(true)
+			m.sync.later(false)
 			records = append(records, index.Renamed{UID: msg.UID, New: f.New, Info: infoOf(f)})
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist):
 			m.full = true // somebody else took it

@@ -71,6 +71,8 @@ func bearable(err error) bool { return errors.Is(err, ErrFull) || errors.Is(err,
 
 // quiet says that nothing calls for the file lock. It costs three fstats.
 func (m *Mailbox) quiet() (bool, error) {
+	m.hints.looked()
+	m.dropEchoes()
 	if m.doubtful.Load() || !m.hints.empty() {
 		return false, nil
 	}
@@ -87,6 +89,9 @@ func (m *Mailbox) readStale(ctx context.Context) error {
 	if err == nil && dirs != [2]bool{} {
 		err = m.reconcile(ctx, dirs)
 	}
+	if errors.Is(err, fs.ErrNotExist) && m.departed() {
+		return ErrGone
+	}
 	return err
 }
 
@@ -102,6 +107,7 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 		m.allNames(s)
 		defer m.forgetNames()
 	}
+	m.countReading()
 	v := &survey{m: m, findings: newFindings(s), seen: make(bitmap, (s.Len()+63)/64)}
 	err = m.folder.Scan(dirs[inNewDir], dirs[inCurDir], func(f mail.MessageFile) bool { v.take(f); return ctx.Err() == nil })
 	if err == nil {
@@ -119,7 +125,12 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 	if err != nil {
 		return fmt.Errorf("looking at the directories: %w", err)
 	}
-	if err := m.commit(v.findings); err != nil {
+	if m.past != nil {
+		err = m.takeOver(ctx, v.findings)
+	} else {
+		err = m.commit(v.findings)
+	}
+	if err != nil {
 		return err
 	}
 	m.full = unsure
@@ -224,6 +235,7 @@ func (v *survey) secondReading(ctx context.Context, dirs [2]bool) (unsure bool, 
 		return false, nil
 	}
 	again := map[string][]mail.MessageFile{}
+	v.m.countReading()
 	err = v.m.folder.Scan(true, true, func(f mail.MessageFile) bool {
 		if _, ok := missing[f.Base]; ok {
 			again[f.Base] = append(again[f.Base], f)

@@ -22,7 +22,8 @@ type dirState struct {
 	seen      time.Time // the mtime that our state stands for; zero: unknown
 	firm      bool      // nothing can hide behind seen
 	explained bool      // watched: a change of ours or a hint accounts for a new mtime
-	broken    bool      // the watch lost something since seen was firm
+	broken    bool      // the watch may have lost something
+	whole     time.Time // broken: when nothing was lost yet; zero: not known
 	late      bool      // not watched: it had changed before we changed it
 	read      time.Time // when the directory was last read
 }
@@ -49,20 +50,36 @@ func (m *Mailbox) unread() (dirs [2]bool, err error) {
 	return dirs, nil
 }
 
+// lose notes that the watch may have lost something, but nothing before since.
+func (d *dirState) lose(since time.Time) {
+	if !d.broken || since.Before(d.whole) {
+		d.whole = since
+	}
+	d.broken = true
+}
+
+// intact says that the watch lost nothing of this directory: the mtime is one behind
+// which nothing can hide, or it is older than what was lost, and accounted for.
+func (d *dirState) intact(mtime time.Time) bool {
+	same := mtime.Equal(d.seen)
+	accounted := same || d.explained && mtime.After(d.seen)
+	return same && d.firm || accounted && d.whole.Sub(mtime) >= grain
+}
+
 func (m *Mailbox) covered() bool { return m.c.Watch != nil && m.c.Watch.Covers() }
 
 func (d *dirState) stale(mtime time.Time, covered, drained bool, now time.Time, poll time.Duration) bool {
 	same, old := mtime.Equal(d.seen), now.Sub(mtime) >= grain
 	switch {
+	case d.broken && !d.intact(mtime):
+		return true
 	case d.broken:
-		if same && d.firm {
-			d.broken = false
-		}
-		return d.broken
+		*d = dirState{seen: mtime, firm: true, read: d.read}
+		return false
 	case covered && same:
 		return false
 	case covered && drained && d.explained:
-		d.seen, d.explained, d.firm = mtime, false, false
+		d.seen, d.explained, d.firm = mtime, false, old
 		return false
 	case !same:
 		return true
@@ -100,6 +117,7 @@ func (m *Mailbox) noteOwnChanges() {
 			d.explained = true
 		case err == nil && !d.late && !d.seen.IsZero():
 			d.seen, d.firm, d.read = mtime, false, maxTime(d.read, mtime.Add(grain))
+			m.lookAgain()
 		}
 	}
 	m.own = [2]bool{}

@@ -13,10 +13,12 @@ import (
 
 // Options are what a folder needs to know of the process.
 type Options struct {
-	Unique   *Unique          // required: one for the whole process
-	Now      func() time.Time // nil: time.Now
-	FileMode fs.FileMode      // of message files, less the umask; 0: 0666
-	DirMode  fs.FileMode      // of directories, less the umask; 0: 0700
+	Unique   *Unique            // required: one for the whole process
+	Now      func() time.Time   // nil: time.Now
+	FileMode fs.FileMode        // of message files, less the umask; 0: 0666
+	DirMode  fs.FileMode        // of directories, less the umask; 0: 0700
+	NoSync   bool               // Courier's side files are written without fsync
+	Alive    func(pid int) bool // whether a process runs here; nil: the kernel is asked
 }
 
 func (o Options) withDefaults() Options {
@@ -28,6 +30,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.DirMode == 0 {
 		o.DirMode = 0o700
+	}
+	if o.Alive == nil {
+		o.Alive = alive
 	}
 	return o
 }

@@ -109,6 +109,8 @@ type longText struct {
 
 	mu    sync.Mutex
 	marks []int64
+	last  int    // which block was expanded last, counted from 1: small readings follow each other
+	text  []byte // what it is as served
 }
 
 func (t *longText) Close() error { return t.file.Close() }
@@ -125,12 +127,14 @@ func (t *longText) block(buf []byte, i int) ([]byte, error) {
 
 func (t *longText) blocks() int { return int((t.stored + servedBlock - 1) / servedBlock) }
 
-// find returns the block that holds the served octet off, and where it begins.
-// Beyond the end it returns the number of blocks and the size.
-func (t *longText) find(off int64, buf []byte) (block int, start int64, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// findLocked returns the block that holds the served octet off, and where it begins.
+// Beyond the end it returns the number of blocks and the size. It needs mu.
+func (t *longText) findLocked(off int64) (block int, start int64, err error) {
+	var buf []byte
 	for t.marks[len(t.marks)-1] <= off && len(t.marks) <= t.blocks() {
+		if buf == nil {
+			buf = make([]byte, servedBlock)
+		}
 		b, err := t.block(buf, len(t.marks)-1)
 		if err != nil {
 			return 0, 0, err
@@ -150,34 +154,49 @@ func (t *longText) find(off int64, buf []byte) (block int, start int64, err erro
 }
 
 func (t *longText) Size() (int64, error) {
-	_, size, err := t.find(1<<62, make([]byte, servedBlock))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, size, err := t.findLocked(1 << 62)
 	return size, err
+}
+
+// expandedLocked is a block as it is served, until the next call. It needs mu.
+func (t *longText) expandedLocked(i int) ([]byte, error) {
+	if t.last == i+1 {
+		return t.text, nil
+	}
+	t.last = 0
+	b, err := t.block(make([]byte, servedBlock), i)
+	if err != nil {
+		return nil, err
+	}
+	t.text, t.last = appendCRLF(t.text[:0], b), i+1
+	return t.text, nil
 }
 
 func (t *longText) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, io.EOF
 	}
-	buf := make([]byte, servedBlock)
-	i, start, err := t.find(off, buf)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i, start, err := t.findLocked(off)
 	if err != nil {
 		return 0, err
 	}
 	n := 0
-	var out []byte
 	for skip := off - start; n < len(p); i++ {
 		if i >= t.blocks() {
 			return n, io.EOF
 		}
-		b, err := t.block(buf, i)
+		text, err := t.expandedLocked(i)
 		if err != nil {
 			return n, err
 		}
-		out = appendCRLF(out[:0], b)
-		if skip < int64(len(out)) {
-			n += copy(p[n:], out[skip:])
+		if skip < int64(len(text)) {
+			n += copy(p[n:], text[skip:])
 		}
-		skip = max(0, skip-int64(len(out)))
+		skip = max(0, skip-int64(len(text)))
 	}
 	return n, nil
 }

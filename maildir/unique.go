@@ -14,9 +14,10 @@ type Unique struct {
 	pid  int
 	now  func() time.Time
 
-	mu   sync.Mutex
-	last time.Time
-	n    uint64
+	mu    sync.Mutex
+	last  time.Time
+	n     uint64
+	locks map[lockID]bool // of Courier's kind that this process holds
 }
 
 // maxHost bounds the host's part of a name in bytes.

@@ -63,6 +63,7 @@ type addressParser struct {
 	inGroup  bool
 	behind   bool // an address, and no comma since
 	noQuotes bool // the last quote is not closed
+	isQuoted bool // the last word was a quoted string
 	// The words before what says what they are, in two forms: as a name, and as a
 	// local part without blanks round its dots.
 	name, spec []byte
@@ -96,7 +97,7 @@ func (p *addressParser) address() {
 		p.out = append(p.out, Address{Mailbox: string(p.name), Group: true})
 	case p.peek() == ':' || words == 0:
 		return
-	case words > 1:
+	case words > 1 || p.isQuoted:
 		p.add(Address{Name: string(p.name), Mailbox: MissingMailbox})
 	default:
 		p.add(Address{Mailbox: string(p.spec), Name: p.trailingComment()})
@@ -112,7 +113,7 @@ func (p *addressParser) add(a Address) {
 
 // phrase reads words up to what follows a name or a local part, and counts them.
 func (p *addressParser) phrase() (words int) {
-	p.name, p.spec = p.name[:0], p.spec[:0]
+	p.name, p.spec, p.isQuoted = p.name[:0], p.spec[:0], false
 	for {
 		p.blanks()
 		if !p.more() {
@@ -161,6 +162,7 @@ func (p *addressParser) quotedWord(before int) bool {
 		var closed bool
 		if p.buf, closed = p.appendQuoted(p.buf[:0]); closed {
 			p.word(p.buf, before)
+			p.isQuoted = true
 			return true
 		}
 	}

@@ -81,16 +81,19 @@ func Unfold(v []byte) string {
 }
 
 // AppendFields appends those fields of a header whose names are in names (or, with
-// not, are not), whole and in their order, and the blank line that ends a header
-// (RFC 3501 6.4.5, HEADER.FIELDS). Names are compared in any case of letters.
+// not, are not), whole and in their order, and the blank line that ends it, "except
+// in the case of a message which has no body and no blank line" (RFC 3501 6.4.5,
+// HEADER.FIELDS). Names are compared in any case of letters.
 func AppendFields(dst, header []byte, names []string, not bool) []byte {
+	size := 0
 	for f := range Fields(header) {
+		size += len(f.Raw)
 		if hasName(names, f.Name) != not {
 			dst = append(dst, f.Raw...)
-			if len(f.Raw) > 0 && f.Raw[len(f.Raw)-1] != '\n' {
-				dst = append(dst, "\r\n"...)
-			}
 		}
+	}
+	if size == len(header) {
+		return dst
 	}
 	return append(dst, "\r\n"...)
 }

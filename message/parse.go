@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"io"
+	"strings"
 )
 
 const (
@@ -211,10 +212,11 @@ func (part *Part) isMessage() bool {
 }
 
 // boundary reports whether the line is a delimiter of an open multipart, and of
-// which: of several that fit, the one with the longest boundary, and then the
-// innermost. What follows the boundary on its line does not matter: "it is
-// sufficient that the boundary appear in its entirety following the CRLF" (RFC 2046
-// 5.1.1). The line is then read to its end.
+// which: the innermost whose delimiter is the whole line, closing or not; else, of
+// several that fit, the one with the longest boundary, and then the innermost. What
+// follows the boundary on its line does not matter: "it is sufficient that the
+// boundary appear in its entirety following the CRLF" (RFC 2046 5.1.1). The line is
+// then read to its end.
 func (p *parser) boundary(ln line, at mark) (s stop, found bool) {
 	if len(p.bounds) == 0 || len(ln.b) < 3 || ln.b[0] != '-' || ln.b[1] != '-' {
 		return stop{}, false
@@ -223,9 +225,13 @@ func (p *parser) boundary(ln line, at mark) (s stop, found bool) {
 	longest := 0
 	for i := len(p.bounds) - 1; i >= 0; i-- {
 		b := p.bounds[i]
-		if len(b) > longest && len(text) >= len(b) && string(text[:len(b)]) == b {
-			s.level, s.closing = i, bytes.HasPrefix(text[len(b):], []byte("--"))
-			found, longest = true, len(b)
+		if len(b) <= longest || len(text) < len(b) || string(text[:len(b)]) != b {
+			continue
+		}
+		rest := string(bytes.TrimRight(text[len(b):], " \t")) // transport-padding
+		s.level, s.closing = i, strings.HasPrefix(rest, "--")
+		if found, longest = true, len(b); rest == "" || rest == "--" {
+			break
 		}
 	}
 	for ok := true; found && ok && p.midway; {

@@ -76,8 +76,12 @@ func lower(c byte) byte {
 func (m *Message) Find(path []int) *Part {
 	p := m.Root
 	for i, n := range path {
-		if i > 0 && p.Inner != nil {
+		switch {
+		case i == 0:
+		case p.Inner != nil:
 			p = p.Inner
+		case p.Parts == nil:
+			return nil // a part 1 has no parts of its own
 		}
 		switch {
 		case p.Parts != nil:
@@ -85,7 +89,7 @@ func (m *Message) Find(path []int) *Part {
 				return nil
 			}
 			p = p.Parts[n-1]
-		case n != 1 || i > 0 && p.Envelope == nil:
+		case n != 1:
 			return nil
 		}
 	}

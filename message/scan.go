@@ -43,15 +43,17 @@ func (s *scanner) skip() {
 }
 
 // comment reads a comment, nested ones included, and returns its text without
-// escapes.
+// escapes, and without line ends.
 func (s *scanner) comment() string {
 	s.pos++
-	start, depth, escapes := s.pos, 1, false
+	start, depth, clean := s.pos, 1, true
 	for ; s.more(); s.pos++ {
 		switch s.b[s.pos] {
+		case '\r', '\n':
+			clean = false
 		case '\\':
 			s.pos++
-			escapes = true
+			clean = false
 		case '(':
 			depth++
 		case ')':
@@ -63,7 +65,7 @@ func (s *scanner) comment() string {
 	}
 	text := s.b[start:min(s.pos, len(s.b))]
 	s.pos = min(s.pos+1, len(s.b))
-	if !escapes {
+	if clean {
 		return string(text)
 	}
 	out := make([]byte, 0, len(text))
@@ -71,7 +73,9 @@ func (s *scanner) comment() string {
 		if text[i] == '\\' && i+1 < len(text) {
 			i++
 		}
-		out = append(out, text[i])
+		if text[i] != '\r' && text[i] != '\n' {
+			out = append(out, text[i])
+		}
 	}
 	return string(out)
 }

@@ -1,13 +1,18 @@
 #!/bin/sh
 # setup.sh: makes a Debian (or Ubuntu) machine ready for the tests: installs the
 # mail clients that they drive and Dovecot, their oracle, and starts no daemon.
+# Courier-IMAP cannot be installed beside Dovecot, so its packages are unpacked into
+# a folder that "setup.sh courier-dir" prints; nothing of the system refers to it.
 # Does nothing where everything is there. What is missing and cannot be installed
 # is named, and the script fails.
 set -eu
 
 # program:package
 NEEDS="mbsync:isync offlineimap:offlineimap3 neomutt:neomutt curl:curl python3:python3
-fetchmail:fetchmail tmux:tmux openssl:openssl gcc:gcc git:git make:make dovecot:dovecot-imapd"
+fetchmail:fetchmail tmux:tmux openssl:openssl gcc:gcc git:git make:make dovecot:dovecot-imapd
+setpriv:util-linux /usr/libexec/gam_server:gamin"
+# What Courier's imapd needs: itself, its libraries, and a passwd file of the test's own.
+UNPACK="courier-base courier-imap courier-authlib libcourier-unicode4 libgdbm6 libidn12 libnss-wrapper"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 GO_MIN=1.26
 
@@ -22,6 +27,44 @@ missing() {
 	[ -e /usr/include/stdlib.h ] || printf 'libc6-dev '
 }
 
+# courier_dir prints where Courier is unpacked: other users than root must be able
+# to run it there.
+courier_dir() {
+	if [ -n "${POSTRIDER_TEST_CACHE:-}" ]; then
+		printf '%s/courier\n' "$POSTRIDER_TEST_CACHE"
+	elif [ "$(id -u)" = 0 ]; then
+		printf '/var/cache/postrider-tests/courier\n'
+	else
+		printf '%s/postrider-tests/courier\n' "${XDG_CACHE_HOME:-$HOME/.cache}"
+	fi
+}
+
+# unpack_courier fills that folder, in one step: a run that is interrupted leaves
+# none.
+unpack_courier() (
+	dir=$(courier_dir)
+	[ ! -x "$dir/usr/bin/imapd" ] || return 0
+	command -v dpkg-deb >/dev/null 2>&1 || { say "Courier-IMAP is missing in $dir, and only Debian's packages can be unpacked"; return 1; }
+	say "unpacking Courier-IMAP into $dir"
+	umask 022
+	mkdir -p "$(dirname "$dir")"
+	part=$(mktemp -d "$dir.part.XXXXXX")
+	trap 'rm -rf "$part"' EXIT
+	mkdir "$part/debs" "$part/root"
+	cd "$part/debs"
+	# shellcheck disable=SC2086
+	if ! apt-get download -qq $UNPACK >"$part/log" 2>&1; then
+		apt-get update -qq >>"$part/log" 2>&1 || true
+		# shellcheck disable=SC2086
+		apt-get download -qq $UNPACK >>"$part/log" 2>&1 || { tail -n 5 "$part/log" >&2; say "cannot download: $UNPACK"; return 1; }
+	fi
+	for deb in *.deb; do
+		dpkg-deb -x "$deb" "$part/root"
+	done
+	chmod 755 "$part/root"
+	mv -T "$part/root" "$dir" 2>/dev/null || [ -x "$dir/usr/bin/imapd" ]
+)
+
 check_go() {
 	command -v go >/dev/null 2>&1 || { say "no Go: install Go $GO_MIN or newer, see https://go.dev/doc/install"; exit 1; }
 	have=$(go env GOVERSION | sed 's/^go//')
@@ -29,9 +72,13 @@ check_go() {
 	[ "$first" = "$GO_MIN" ] || { say "Go $have is too old: Go $GO_MIN or newer is needed"; exit 1; }
 }
 
+if [ "${1:-}" = courier-dir ]; then
+	courier_dir
+	exit 0
+fi
 check_go
 want=$(missing)
-[ -n "$want" ] || exit 0
+[ -n "$want" ] || { unpack_courier; exit; }
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 	say "the tests need these Debian packages or their like: $want"
 	say "run this as root on Debian to have them installed"
@@ -64,3 +111,4 @@ fi
 rm -f "$log"
 want=$(missing)
 [ -z "$want" ] || { say "still missing after the installation: $want"; exit 1; }
+unpack_courier

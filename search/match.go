@@ -93,7 +93,9 @@ func Match(ctx context.Context, q mail.Query, src Source, o Options) ([]int, err
 	return hits, nil
 }
 
-const maxDepth = 200
+// maxDepth is above what a parser lets through: long chains of OR are what clients
+// make of a list.
+const maxDepth = 2000
 
 func compile(q mail.Query, src Source, depth int) (node, error) {
 	if depth > maxDepth {

@@ -23,8 +23,10 @@ func (s *Session) noop(ctx context.Context, _ *wire.Command, _ wire.None) error 
 	if s.sel == nil || s.sel.Gone() {
 		return nil
 	}
-	_, err := s.sel.Refresh(ctx)
-	return err
+	if _, err := s.sel.Refresh(ctx); err != nil && !s.sel.Gone() {
+		return err
+	}
+	return nil // that it is gone is told by who tells the changes
 }
 
 func (s *Session) logout(_ context.Context, c *wire.Command, _ wire.None) error {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strconv"
@@ -93,8 +94,9 @@ func cachedFields(s imap.Section) bool {
 	return s.Text == imap.SectionFields && len(s.Path) == 0 && allCommon(s.Fields)
 }
 
-// fetch runs FETCH and UID FETCH (RFC 3501 6.4.5). A message that is gone is
-// answered as far as that needs no file, and the command ends NO [EXPUNGEISSUED].
+// fetch runs FETCH and UID FETCH (RFC 3501 6.4.5). A message that is gone, or whose
+// file cannot be read, is answered as far as that needs no file, and the command ends
+// NO [EXPUNGEISSUED] or NO [CONTACTADMIN].
 func (s *Session) fetch(ctx context.Context, c *wire.Command, a fetching) error {
 	uids, err := s.resolve(a.messages)
 	if err != nil || len(uids) == 0 {
@@ -109,14 +111,7 @@ func (s *Session) fetch(ctx context.Context, c *wire.Command, a fetching) error 
 	if err := s.fillFacts(ctx, p, uids); err != nil {
 		return err
 	}
-	missing, err := s.answerAll(ctx, c, p, uids)
-	if err != nil {
-		return err
-	}
-	if missing {
-		return imap.No(imap.CodeExpungeIssued, "Some of the messages no longer exist.")
-	}
-	return nil
+	return s.answerAll(ctx, c, p, uids)
 }
 
 // setSeen sets \Seen where it is missing, in one batch, and moves the view: the
@@ -176,22 +171,34 @@ func (s *Session) fillFacts(ctx context.Context, p *plan, uids mail.UIDSet) erro
 	return err
 }
 
-// answerAll answers every message in order and reports whether one is gone.
-func (s *Session) answerAll(ctx context.Context, c *wire.Command, p *plan, uids mail.UIDSet) (missing bool, err error) {
+// answerAll answers every message in order. Its error is, at the end, that of the
+// first message that could not be answered whole; any other ends it at once.
+func (s *Session) answerAll(ctx context.Context, c *wire.Command, p *plan, uids mail.UIDSet) error {
 	next, stop := iter.Pull(uids.All())
 	pre := s.prepare(ctx, p.want, next, stop)
 	defer pre.done()
+	var missing error
 	for m := pre.take(); m != nil; m = pre.take() {
-		ok, err := s.answer(ctx, c, p, m)
+		lack, err := s.answer(ctx, c, p, m)
 		if err != nil {
-			return missing, err
+			return err
 		}
-		missing = missing || !ok
+		if lack != nil && missing == nil {
+			missing = lack
+			s.warn(m.uid, lack)
+		}
 		if err := c.Err(); err != nil {
-			return missing, err
+			return err
 		}
 	}
-	return missing, nil
+	return missing
+}
+
+// warn logs why a message cannot be read: nobody else tells the administrator.
+func (s *Session) warn(uid mail.UID, err error) {
+	if errors.Is(err, mailbox.ErrUnreadable) {
+		s.Logger.Warn("a message cannot be read", "user", s.User, "uid", uid, "error", err)
+	}
 }
 
 // response is one FETCH response being written.
@@ -207,37 +214,46 @@ type response struct {
 	sep   string
 }
 
-// answer writes one message's response; ok is false if something of it is gone.
-func (s *Session) answer(ctx context.Context, c *wire.Command, p *plan, pre *prepared) (ok bool, err error) {
+// answer writes one message's response. lack says why something of it could not be
+// answered: the message is gone, or cannot be read.
+func (s *Session) answer(ctx context.Context, c *wire.Command, p *plan, pre *prepared) (lack, err error) {
 	seq, shown := s.sel.view.Seq(pre.uid)
 	if !shown {
-		return false, nil
+		return mailbox.ErrVanished, nil
 	}
 	r := &response{Command: c, s: s, plan: p, pre: pre, seq: seq, sep: " ("}
-	if r.m, ok = s.sel.view.Message(seq); ok && p.facts {
-		ok = s.facts(&r.m)
+	var live bool
+	switch r.m, live = s.sel.view.Message(seq); {
+	case !live:
+		lack = mailbox.ErrVanished
+	case p.facts && !s.facts(&r.m):
+		lack = s.whyUnknown(ctx, pre.uid)
+	default:
+		lack = pre.err
 	}
-	if pre.err != nil {
-		if !isGone(pre.err) {
-			return false, pre.err
-		}
-		ok = false
-	}
-	if ok && p.text {
-		switch r.text, err = s.sel.OpenMessage(ctx, pre.uid); {
-		case isGone(err):
-			ok = false
-		case err != nil:
-			return false, err
-		default:
+	if lack == nil && p.text {
+		if r.text, lack = s.sel.OpenMessage(ctx, pre.uid); lack == nil {
 			defer r.text.Close()
 		}
 	}
-	return ok, r.write(ok)
+	if lack != nil && !isMissing(lack) {
+		return nil, lack
+	}
+	return lack, r.write(lack == nil)
+}
+
+// whyUnknown is why nothing could be found out about a message.
+func (s *Session) whyUnknown(ctx context.Context, uid mail.UID) error {
+	text, err := s.sel.OpenMessage(ctx, uid)
+	if err != nil {
+		return err
+	}
+	text.Close()
+	return mailbox.ErrVanished // and came back
 }
 
 // facts takes over what fillFacts found out; false if that is not all: the message
-// is gone.
+// is gone, or cannot be read.
 func (s *Session) facts(m *mailbox.Message) bool {
 	if m.CRLFSize < 0 || m.Internal.IsZero() {
 		if now, ok := s.sel.Snapshot().Lookup(m.UID); ok {

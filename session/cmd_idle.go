@@ -32,12 +32,12 @@ func (s *Session) idle(ctx context.Context, c *wire.Command, _ wire.None) error 
 	return s.wait(ctx, c)
 }
 
-// wait tells what happens until the client says DONE. Changes that wake nobody, such
-// as keywords from another process, or anything where there is no notification, are
-// looked for every Poll.
+// wait tells what happens until the client says DONE. Where nobody watches the mailbox
+// for us, not even by polling, it looks every Poll.
 func (s *Session) wait(ctx context.Context, c *wire.Command) error {
 	now := time.Now()
 	until, alive, look := now.Add(s.IdleTimeout), now.Add(s.KeepAlive), now.Add(s.Poll)
+	alone := s.sel != nil && !s.sel.Attended()
 	for {
 		if s.sel != nil {
 			if _, err := s.sync(ctx, syncing{expunge: true}); err != nil {
@@ -45,7 +45,7 @@ func (s *Session) wait(ctx context.Context, c *wire.Command) error {
 			}
 		}
 		next := min(time.Until(until), time.Until(alive))
-		if s.sel != nil {
+		if alone {
 			next = min(next, time.Until(look))
 		}
 		ev, err := c.WaitInput(next)
@@ -60,7 +60,7 @@ func (s *Session) wait(ctx context.Context, c *wire.Command) error {
 			c.Untagged(imap.OK("", "Still here"))
 			alive = now.Add(s.KeepAlive)
 		}
-		if s.sel != nil && !now.Before(look) {
+		if alone && !now.Before(look) {
 			look = now.Add(s.Poll)
 			if _, err := s.sel.Refresh(ctx); err != nil && !s.sel.Gone() {
 				return err

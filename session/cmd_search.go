@@ -24,7 +24,7 @@ func (s *Session) hits(ctx context.Context, p imap.Search) (*source, []int, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	src := newSource(s.sel)
+	src := newSource(s)
 	found, err := search.Match(ctx, query, src, s.searchOptions())
 	if err != nil || s.sel.view.Ghosts() == 0 {
 		return src, found, err

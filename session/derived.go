@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 
@@ -79,13 +80,7 @@ func derive(r io.ReaderAt, size int64) (d derived, err error) {
 
 // put keeps it in the mailbox's cache.
 func (d *derived) put(box *mailbox.Mailbox, uid mail.UID) {
-	var keep []mailbox.CacheEntry
-	for _, f := range d.fields() {
-		if len(*f.bytes) <= maxCached {
-			keep = append(keep, mailbox.CacheEntry{Field: f.field, Bytes: *f.bytes})
-		}
-	}
-	box.PutCached(uid, keep...)
+	box.PutCached(uid, d.entries()...)
 }
 
 type cacheField struct {
@@ -140,10 +135,11 @@ func load(ctx context.Context, box *mailbox.Mailbox, uid mail.UID) (derived, err
 		return derived{}, err
 	}
 	d, err := derive(text, size)
-	if err == nil {
-		d.put(box, uid)
+	if err != nil {
+		return derived{}, fmt.Errorf("%w: %w", mailbox.ErrUnreadable, err)
 	}
-	return d, err
+	d.put(box, uid)
+	return d, nil
 }
 
 // readSpan reads a run of octets.

@@ -12,9 +12,13 @@ import (
 	"postrider/message"
 )
 
-func isGone(err error) bool { return errors.Is(err, mailbox.ErrVanished) }
+// isMissing reports whether an error is about one message alone: it is gone, or its
+// file cannot be read.
+func isMissing(err error) bool {
+	return errors.Is(err, mailbox.ErrVanished) || errors.Is(err, mailbox.ErrUnreadable)
+}
 
-// known reports whether an item of a message that is gone can still be answered.
+// known reports whether an item of a message that is missing can still be answered.
 func (r *response) known(it imap.FetchItem) bool {
 	switch it.Kind {
 	case imap.FetchUID, imap.FetchFlags:
@@ -147,6 +151,7 @@ func (r *response) bytes(it imap.FetchItem, b []byte) error {
 	span := partial(message.Span{End: int64(len(b))}, it.Partial)
 	r.name(it)
 	r.Write(imap.AppendLiteralHeader(r.AvailableBuffer(), span.Len()))
+	replaceNUL(b)
 	r.Write(b[span.Start:span.End])
 	r.s.stats.HeaderBytes += span.Len()
 	return nil
@@ -158,7 +163,7 @@ func (r *response) bytes(it imap.FetchItem, b []byte) error {
 func (r *response) stream(it imap.FetchItem, span message.Span, text imap.SectionText) error {
 	r.name(it)
 	r.Write(imap.AppendLiteralHeader(r.AvailableBuffer(), span.Len()))
-	n, err := io.Copy(r.Command, io.NewSectionReader(r.text, span.Start, span.Len()))
+	n, err := io.Copy(r.Command, withoutNUL{io.NewSectionReader(r.text, span.Start, span.Len())})
 	if text == imap.SectionHeader || text == imap.SectionMIME {
 		r.s.stats.HeaderBytes += n
 	} else {

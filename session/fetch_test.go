@@ -134,6 +134,55 @@ t OK UID FETCH completed.
 	})
 }
 
+// A literal holds no NUL (RFC 3501 9, CHAR8), whatever it is made of: 0x80 stands for it.
+func TestNoNUL(t *testing.T) {
+	header := "Subject: a\x80b\r\nX-Other: \x80\x80\r\n\r\n"
+	body := strings.Repeat("\x80long", 10000) + "\x80"
+	synctest.Test(t, func(t *testing.T) {
+		c := newHouse(t).login(account.PlainStyle(), nil)
+		c.append("INBOX", `(\Seen) `, strings.ReplaceAll(header+body, "\x80", "\x00"))
+		c.do("SELECT INBOX")
+		for item, want := range map[string]string{
+			"BODY[]": header + body, "BODY[HEADER]": header, "BODY[TEXT]": body, "BODY[1]": body, "BODY[TEXT]<49999.9>": "g\x80", "RFC822": header + body,
+			"BODY[HEADER.FIELDS (SUBJECT)]":     "Subject: a\x80b\r\n\r\n",
+			"BODY[HEADER.FIELDS (X-OTHER)]":     "X-Other: \x80\x80\r\n\r\n",
+			"BODY[HEADER.FIELDS.NOT (SUBJECT)]": "X-Other: \x80\x80\r\n\r\n",
+		} {
+			if got := c.section("FETCH 1 " + item); got != want {
+				t.Errorf("%s: %.60q, not %.60q", item, got, want)
+			}
+		}
+		c.logout()
+	})
+}
+
+// A header without the blank line that ends it has none in any answer (RFC 3501
+// 6.4.5), with the cache and without.
+func TestHeaderWithoutBlankLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newHouse(t).login(account.PlainStyle(), nil)
+		for _, m := range []string{"Subject: x\r\nX-Other: y\r\n", "Subject: x\r\nX-Other: y\r\n\r\n"} {
+			c.do("CREATE Box")
+			c.append("Box", `(\Seen) `, m)
+			c.do("SELECT Box")
+			end := strings.TrimPrefix(m, "Subject: x\r\nX-Other: y\r\n")
+			for item, want := range map[string]string{
+				"BODY[HEADER]": m, "BODY[HEADER.FIELDS (SUBJECT)]": "Subject: x\r\n" + end, "BODY[HEADER.FIELDS (TO)]": end,
+				"BODY[HEADER.FIELDS (X-OTHER)]": "X-Other: y\r\n" + end, "BODY[HEADER.FIELDS.NOT (X-OTHER)]": "Subject: x\r\n" + end,
+			} {
+				for range 2 {
+					if got := c.section("FETCH 1 " + item); got != want {
+						t.Errorf("%s of %q: %q, not %q", item, m, got, want)
+					}
+				}
+			}
+			c.do("CLOSE")
+			c.do("DELETE Box")
+		}
+		c.logout()
+	})
+}
+
 // Messages are served as they were appended, whatever their line ends.
 func TestLineEnds(t *testing.T) {
 	messages := []string{"a\r\nb\r\n", "a\nb\n", "a\r\nb\n", "a\nb\r\n", "a\rb", "\r\n", "\n", "x", "\r\n\r\n\r", "a: b\r\n\r\n\x00\xff\r\n", "\r\r\n\n"}
@@ -143,7 +192,7 @@ func TestLineEnds(t *testing.T) {
 			c.do("CREATE Box")
 			c.append("Box", "", m)
 			c.do("SELECT Box")
-			if got := c.section("FETCH 1 BODY.PEEK[]"); got != m {
+			if got := c.section("FETCH 1 BODY.PEEK[]"); got != strings.ReplaceAll(m, "\x00", "\x80") {
 				t.Errorf("appended %q, fetched %q", m, got)
 			}
 			c.want("FETCH 1 RFC822.SIZE", fmt.Sprintf("* 1 FETCH (RFC822.SIZE %d)", len(m)), "t OK FETCH completed.")

@@ -47,6 +47,8 @@ t OK UID SEARCH done.
 * SEARCH
 t OK SEARCH done.
 `)
+		c.want("SEARCH "+strings.Repeat("OR SUBJECT none ", 900)+"2", "* SEARCH 2", "t OK SEARCH done.")
+		c.want("SEARCH "+strings.Repeat("NOT ", 900)+"2", "* SEARCH 2", "t OK SEARCH done.")
 		if got := c.do("SEARCH CHARSET KLINGON ALL")[0]; !strings.HasPrefix(got, "t NO [BADCHARSET (UTF-8 US-ASCII ") {
 			t.Errorf("%q", got)
 		}

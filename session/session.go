@@ -30,8 +30,8 @@ type Config struct {
 	IdleTimeout  time.Duration // without a command, and of one IDLE; 0: 31 minutes
 	ReadTimeout  time.Duration // without a byte inside a command; 0: 5 minutes
 	KeepAlive    time.Duration // between signs of life in IDLE; 0: 2 minutes
-	Poll         time.Duration // how often IDLE looks for what wakes nobody; 0: a minute
-	EnhancedIdle bool          // changes are pushed, as Courier's word has it
+	Poll         time.Duration // how often IDLE looks where nobody watches the mailbox for it; 0: a minute
+	EnhancedIdle bool          // changes are told at once, or after seconds, as Courier's word has it
 	Workers      int           // messages read at once for one FETCH; 0: the cores
 
 	Logger *slog.Logger // nil: none

@@ -2,8 +2,8 @@ package session
 
 import (
 	"context"
-	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"postrider/mail"
@@ -14,9 +14,13 @@ import (
 
 // source is a view as a search sees it (search.Source). The view does not move
 // while the command runs, so several goroutines may read it.
-type source struct{ sel *selected }
+type source struct {
+	sel    *selected
+	warn   func(mail.UID, error) // of a message that cannot be read
+	warned sync.Once
+}
 
-func newSource(sel *selected) *source { return &source{sel} }
+func newSource(s *Session) *source { return &source{sel: s.sel, warn: s.warn} }
 
 func (s *source) at(i int) mailbox.Message {
 	m, _ := s.sel.view.Message(mail.SeqNum(i + 1))
@@ -45,7 +49,7 @@ func (s *source) Internal(ctx context.Context, i int) (time.Time, error) {
 	m := s.at(i)
 	if m.Internal.IsZero() {
 		var err error
-		if m, err = fill(ctx, s.sel.Mailbox, m); err != nil {
+		if m, err = s.fill(ctx, m); err != nil {
 			return time.Time{}, err
 		}
 	}
@@ -56,7 +60,7 @@ func (s *source) Size(ctx context.Context, i int) (int64, error) {
 	m := s.at(i)
 	if m.CRLFSize < 0 {
 		var err error
-		if m, err = fill(ctx, s.sel.Mailbox, m); err != nil {
+		if m, err = s.fill(ctx, m); err != nil {
 			return 0, err
 		}
 	}
@@ -64,10 +68,10 @@ func (s *source) Size(ctx context.Context, i int) (int64, error) {
 }
 
 // fill finds out what is not known of a message.
-func fill(ctx context.Context, box *mailbox.Mailbox, m mailbox.Message) (mailbox.Message, error) {
-	snap, err := box.Fill(ctx, mail.SetOf(m.UID))
+func (s *source) fill(ctx context.Context, m mailbox.Message) (mailbox.Message, error) {
+	snap, err := s.sel.Fill(ctx, mail.SetOf(m.UID))
 	if err != nil {
-		return m, gone(err)
+		return m, err
 	}
 	m, ok := snap.Lookup(m.UID)
 	if !ok || m.CRLFSize < 0 {
@@ -76,12 +80,15 @@ func fill(ctx context.Context, box *mailbox.Mailbox, m mailbox.Message) (mailbox
 	return m, nil
 }
 
-// gone says it in the words of package search.
-func gone(err error) error {
-	if errors.Is(err, mailbox.ErrVanished) {
-		return search.ErrGone
+// missing says it in the words of package search. A message that cannot be read
+// matches nothing, as one that is gone, and sorts as if it were empty: one bad file
+// must not keep anybody from finding the others.
+func (s *source) missing(uid mail.UID, err error) error {
+	if !isMissing(err) {
+		return err
 	}
-	return err
+	s.warned.Do(func() { s.warn(uid, err) })
+	return search.ErrGone
 }
 
 // Header implements search.Source: from the cache if the fields are in it.
@@ -95,7 +102,7 @@ func (s *source) Header(ctx context.Context, i int, names []string) ([]byte, err
 	}
 	d, err := load(ctx, s.sel.Mailbox, uid)
 	if err != nil {
-		return nil, gone(err)
+		return nil, s.missing(uid, err)
 	}
 	if common {
 		return message.AppendFields(nil, d.headers, names, false), nil
@@ -106,7 +113,7 @@ func (s *source) Header(ctx context.Context, i int, names []string) ([]byte, err
 func (s *source) wholeHeader(ctx context.Context, uid mail.UID, d derived, names []string) ([]byte, error) {
 	text, err := s.sel.OpenMessage(ctx, uid)
 	if err != nil {
-		return nil, gone(err)
+		return nil, s.missing(uid, err)
 	}
 	defer text.Close()
 	m, err := message.LoadTable(d.table)
@@ -122,9 +129,10 @@ func (s *source) wholeHeader(ctx context.Context, uid mail.UID, d derived, names
 
 // Open implements search.Source.
 func (s *source) Open(ctx context.Context, i int) (search.Text, error) {
-	text, err := s.sel.OpenMessage(ctx, s.UID(i))
+	uid := s.UID(i)
+	text, err := s.sel.OpenMessage(ctx, uid)
 	if err != nil {
-		return nil, gone(err)
+		return nil, s.missing(uid, err)
 	}
 	return text, nil
 }

@@ -27,6 +27,7 @@ var meanings = []struct {
 	{account.ErrIsInbox, imap.CodeCannot, "This cannot be done with INBOX."},
 	{account.ErrClosed, imap.CodeUnavailable, "The server is shutting down."},
 	{mailbox.ErrVanished, imap.CodeExpungeIssued, "Some of the messages no longer exist."},
+	{mailbox.ErrUnreadable, imap.CodeContactAdmin, "Some of the messages cannot be read."},
 	{mailbox.ErrFull, imap.CodeOverQuota, "No space is left for this."},
 	{mailbox.ErrReadOnly, imap.CodeNoPerm, "The mailbox can only be read."},
 	{mailbox.ErrKeywords, imap.CodeLimit, "The mailbox has no room for one more keyword."},

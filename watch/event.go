@@ -1,5 +1,7 @@
 package watch
 
+import "time"
+
 // Kind says what was seen in a directory.
 type Kind uint8
 
@@ -13,9 +15,13 @@ const (
 	// watches of the directory where Name is now.
 	Renamed
 	// Overflow: anything may have happened; look at everything. It comes when
-	// the kernel lost events, when a polled directory changed, and when a
-	// directory changed from polled to pushed or was moved itself.
+	// the kernel lost events, and when a directory changed from polled to
+	// pushed or was moved itself.
 	Overflow
+	// Changed: what is polled looks different, or may have changed without that.
+	Changed
+	// Wrote: a watched file was written to, or cut.
+	Wrote
 	// Gone: the directory was removed, or its file system unmounted. Nothing
 	// comes after it. A directory that some process holds open is removed only
 	// when that ends.
@@ -31,18 +37,22 @@ type Event struct {
 	OldName string // Renamed
 	FromDir Dir    // Renamed
 	ToDir   Dir    // Went; zero if it is not watched or the name was unlinked
+
+	// Since, of an Overflow of the kernel's queue, is a moment before which
+	// nothing was lost. Zero: it is not known.
+	Since time.Time
 }
 
-// Dir identifies a directory while it exists. The zero value is none.
+// Dir identifies a directory or file while it exists. The zero value is none.
 type Dir struct{ Dev, Ino uint64 }
 
-// Watch is one consumer's watch of a directory.
+// Watch is one consumer's watch of a directory or file.
 type Watch interface {
-	// Dir is the directory that is watched: compare it with the one meant,
+	// Dir is what is watched: compare it with the directory or file meant,
 	// since a path may lead elsewhere by now.
 	Dir() Dir
 	// Pushed reports whether every change since the last Overflow, or since the
-	// watch began, was or will be told. False: the directory is polled, or Gone.
+	// watch began, was or will be told. False: it is polled, or Gone.
 	Pushed() bool
 	// Close ends the watch. When it returned, its function is not called again.
 	Close()

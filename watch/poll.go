@@ -11,43 +11,61 @@ import (
 // after it was looked at: clocks of file systems are coarse.
 const settled = 2 * time.Second
 
-// look is what a polled directory looked like.
+// look is what something that is polled looked like.
 type look struct {
 	at    Dir
-	mtime unix.Timespec
-	young bool // it may change again without looking different
+	mtime time.Time
+	size  int64 // a file's length
+	young bool  // it may change again without looking different
 }
 
-// look looks at the directory by its path and reports whether it may have
+// look looks at the directory or file by its path and reports whether it may have
 // changed since the last look. What cannot be looked at has no look.
-func (d *dir) look(now time.Time) (changed bool) {
-	var st unix.Stat_t
-	var l look
-	if err := unix.Stat(d.path, &st); err == nil {
-		l = look{at: Dir{uint64(st.Dev), st.Ino}, mtime: st.Mtim}
-		l.young = now.Sub(time.Unix(st.Mtim.Unix())) < settled
+func (d *dir) look(k kernel, now time.Time) (changed bool) {
+	l, err := k.look(d.path, d.remote)
+	if err != nil {
+		l = look{}
+	} else if l.young = now.Sub(l.mtime) < settled; !d.file {
+		l.size = 0
 	}
 	before := d.seen
 	d.seen = l
-	return before.young || before.at != l.at || before.mtime != l.mtime
+	return before.young || before.at != l.at || before.size != l.size || !before.mtime.Equal(l.mtime)
 }
 
-// poll looks at the polled directories when it is time, after it tried to have
-// them watched.
+// poll has the polled directories looked at when it is time, after it was tried to
+// have them watched: those of each file system by a goroutine that ends with that. A
+// file system that has not answered since the last time is left alone.
 func (w *Watcher) poll(now time.Time) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.closed || now.Before(w.nextPoll) || w.file != nil && len(w.polled) == 0 {
-		w.mu.Unlock()
 		return
 	}
 	w.nextPoll = now.Add(w.interval)
-	hope := w.file != nil || w.openLocked() == nil
-	dirs := make([]*dir, 0, len(w.polled))
-	for _, d := range w.polled {
-		dirs = append(dirs, d)
+	if w.file == nil && !w.pollOnly {
+		// Without an instance everything is polled as before.
+		_ = w.openLocked()
 	}
-	w.mu.Unlock()
+	rounds := make(map[uint64][]*dir)
+	for _, d := range w.polled {
+		if !w.looking[d.at.Dev] {
+			rounds[d.at.Dev] = append(rounds[d.at.Dev], d)
+		}
+	}
+	for dev, dirs := range rounds {
+		w.looking[dev] = true
+		w.pollers.Go(func() { w.round(dev, dirs) })
+	}
+}
+
+// round looks at the polled directories of one file system.
+func (w *Watcher) round(dev uint64, dirs []*dir) {
+	hope := w.hopeful()
 	for _, d := range dirs {
+		if w.isClosed() {
+			break
+		}
 		if hope && !d.remote {
 			err := w.push(d)
 			if err == nil {
@@ -55,21 +73,35 @@ func (w *Watcher) poll(now time.Time) {
 			}
 			hope = !exhausted(err)
 		}
-		if d.look(now) {
-			w.tellAll(d, Event{Kind: Overflow})
+		if d.look(w.kernel, time.Now()) {
+			w.tellAll(d, Event{Kind: Changed})
 		}
 	}
-	if hope {
-		w.plenty()
-	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.looking, dev)
+	w.plentyLocked()
 }
 
-var errStale = errors.New("the path leads to another directory, or nobody watches it")
+// hopeful says that there is an instance which may take watches.
+func (w *Watcher) hopeful() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.file != nil
+}
+
+func (w *Watcher) isClosed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed
+}
+
+var errStale = errors.New("the path leads elsewhere, or nobody watches it")
 
 // push turns a polled directory into a watched one. What happened before is
 // told as an Overflow.
 func (w *Watcher) push(d *dir) error {
-	fd, at, err := openPath(d.path)
+	fd, at, err := openPath(d.path, d.file)
 	if err != nil {
 		return err
 	}
@@ -79,7 +111,7 @@ func (w *Watcher) push(d *dir) error {
 		w.mu.Unlock()
 		return errStale
 	}
-	wd, err := w.kernel.add(w.fd, procPath(fd))
+	wd, err := w.kernel.add(w.fd, procPath(fd), d.mask())
 	if err != nil {
 		w.mu.Unlock()
 		return err
@@ -89,21 +121,27 @@ func (w *Watcher) push(d *dir) error {
 	w.byWD[wd] = d
 	w.mu.Unlock()
 	w.tellAll(d, Event{Kind: Overflow})
-	d.pushed.Store(true)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d.pushed.Store(w.byWD[wd] == d) // not if it is gone meanwhile
 	return nil
 }
 
-// plenty logs that no directory is polled for want of watches any more.
-func (w *Watcher) plenty() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.scarce {
-		w.scarce = false
-		w.log.Info("there are inotify watches again", "watched", len(w.byWD))
+// plentyLocked logs that nothing is polled for want of watches any more.
+func (w *Watcher) plentyLocked() {
+	if !w.scarce || w.file == nil || w.closed {
+		return
 	}
+	for _, d := range w.polled {
+		if !d.remote {
+			return
+		}
+	}
+	w.scarce = false
+	w.log.Info("there are inotify watches again", "watched", len(w.byWD))
 }
 
-// tellAll is called by the goroutine.
+// tellAll tells the watches of a directory from outside the reading goroutine.
 func (w *Watcher) tellAll(d *dir, e Event) {
 	w.mu.Lock()
 	subs := d.subs

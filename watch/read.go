@@ -86,6 +86,9 @@ func (w *Watcher) wait(buf []byte) ([]byte, bool) {
 			n = 0
 		}
 		w.read += uint64(n)
+		if err == unix.EAGAIN {
+			w.whole = time.Now()
+		}
 		return err != unix.EAGAIN
 	})
 	return buf[:n], true
@@ -157,7 +160,7 @@ func (w *Watcher) eventLocked(out []delivery, e rawEvent) []delivery {
 	if e.mask&unix.IN_Q_OVERFLOW != 0 {
 		w.held = nil
 		for _, d := range w.byWD {
-			out = append(out, delivery{d.subs, Event{Kind: Overflow}})
+			out = append(out, delivery{d.subs, Event{Kind: Overflow, Since: w.whole}})
 		}
 		return out
 	}
@@ -169,6 +172,8 @@ func (w *Watcher) eventLocked(out []delivery, e rawEvent) []delivery {
 		return out // about a watch that was closed meanwhile
 	}
 	switch {
+	case e.mask&unix.IN_MODIFY != 0:
+		return append(out, delivery{d.subs, Event{Kind: Wrote}})
 	case e.mask&unix.IN_CREATE != 0:
 		return append(out, delivery{d.subs, Event{Kind: Came, Name: e.name}})
 	case e.mask&unix.IN_DELETE != 0:

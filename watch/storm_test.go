@@ -23,7 +23,7 @@ func TestStorm(t *testing.T) {
 	var came, arrivals int
 	known := []map[string]bool{{}, {}}
 	for i := range known {
-		fd, here, err := openPath(dirs[i])
+		fd, here, err := openPath(dirs[i], false)
 		must(t, err)
 		must(t, unix.Close(fd))
 		s, err := w.Watch(dirs[i], func(e Event) {

@@ -15,10 +15,12 @@ import (
 
 // Options are what a Watcher is made with.
 type Options struct {
-	// PollInterval is how often directories are looked at that inotify cannot
-	// watch, and how often it is tried again. 0: a minute.
+	// PollInterval is how often that is looked at which inotify cannot watch, and
+	// how often it is tried again. 0: 5 seconds.
 	PollInterval time.Duration
-	Logger       *slog.Logger // nil: none
+	// PollOnly has everything polled, and asks the system for nothing.
+	PollOnly bool
+	Logger   *slog.Logger // nil: none
 }
 
 // Watcher watches directories. Its methods may be called by any goroutine.
@@ -26,6 +28,7 @@ type Watcher struct {
 	log      *slog.Logger
 	interval time.Duration
 	kernel   kernel
+	pollOnly bool
 	stop     chan struct{} // closed by Close
 	done     chan struct{} // closed when the goroutine has ended
 
@@ -37,19 +40,24 @@ type Watcher struct {
 	byWD     map[int]*dir
 	polled   map[Dir]*dir
 	nextPoll time.Time
-	scarce   bool // it was logged that the system has no more watches
+	scarce   bool            // it was logged that the system has no more watches
+	looking  map[uint64]bool // file systems at which a goroutine of poll is looking
+	pollers  sync.WaitGroup  // those goroutines
 
 	// Positions in the stream of bytes that inotify gave.
 	read uint64        // taken from the kernel
 	told uint64        // all before it has been delivered
 	step chan struct{} // closed when told grows; nil: nobody waits
 	held []held        // moved out, partner not yet seen; in the order read
+
+	whole time.Time // when the queue was last seen empty: nothing before was lost
 }
 
-// dir is a watched directory, whatever the number of its watches.
+// dir is a watched directory or file, whatever the number of its watches.
 type dir struct {
 	at     Dir
 	path   string
+	file   bool
 	pushed atomic.Bool
 	remote bool // polled for ever
 
@@ -57,7 +65,7 @@ type dir struct {
 	wd   int      // watch descriptor, -1 while it is polled
 	subs []*watch // never written in place
 
-	seen look // polled: what the goroutine, or Watch before it, saw last
+	seen look // polled: what was seen last, by Watch and then by one goroutine at a time
 }
 
 // watch implements Watch.
@@ -74,21 +82,24 @@ func New(o Options) (*Watcher, error) { return newWatcher(o, realKernel()) }
 
 func newWatcher(o Options, k kernel) (*Watcher, error) {
 	w := &Watcher{
-		log: o.Logger, interval: o.PollInterval, kernel: k,
+		log: o.Logger, interval: o.PollInterval, kernel: k, pollOnly: o.PollOnly,
 		stop: make(chan struct{}), done: make(chan struct{}),
-		byWD: make(map[int]*dir), polled: make(map[Dir]*dir),
+		byWD: make(map[int]*dir), polled: make(map[Dir]*dir), looking: make(map[uint64]bool),
+		whole: time.Now(),
 	}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
 	if w.interval <= 0 {
-		w.interval = time.Minute
+		w.interval = 5 * time.Second
 	}
 	w.nextPoll = time.Now().Add(w.interval)
-	if err := w.openLocked(); err != nil && !exhausted(err) {
-		return nil, fmt.Errorf("inotify: %w", err)
-	} else if err != nil {
-		w.scarceLocked(err)
+	if !w.pollOnly {
+		if err := w.openLocked(); err != nil && !exhausted(err) {
+			return nil, fmt.Errorf("inotify: %w", err)
+		} else if err != nil {
+			w.scarceLocked(err)
+		}
 	}
 	go w.run()
 	return w, nil
@@ -116,26 +127,34 @@ func (w *Watcher) scarceLocked(err error) {
 		return
 	}
 	w.scarce = true
-	w.log.Warn("out of inotify watches: directories are polled; "+
-		"raise fs.inotify.max_user_watches or, for EMFILE, fs.inotify.max_user_instances",
-		"err", err, "watched", len(w.byWD), "every", w.interval)
+	w.log.Warn("out of inotify watches: directories are polled",
+		"raise", remedy(err), "err", err, "watched", len(w.byWD), "every", w.interval)
 }
 
 // Watch has fn called for each event in the directory at path, which may be of
-// the form /proc/self/fd/N. All functions are called from one goroutine; they
+// the form /proc/self/fd/N. A function is called by one goroutine at a time; it
 // must be quick and must not call the Watcher or close a Watch. A directory is
 // watched once, whatever the number of its watches.
 func (w *Watcher) Watch(path string, fn func(Event)) (Watch, error) {
-	fd, at, err := openPath(path)
+	return w.watch(path, false, fn)
+}
+
+// WatchFile is Watch for a regular file: fn is told Wrote when somebody wrote to it.
+func (w *Watcher) WatchFile(path string, fn func(Event)) (Watch, error) {
+	return w.watch(path, true, fn)
+}
+
+func (w *Watcher) watch(path string, file bool, fn func(Event)) (Watch, error) {
+	fd, at, err := openPath(path, file)
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", path, err)
 	}
 	defer unix.Close(fd)
-	fresh := &dir{at: at, path: path, wd: -1, remote: w.kernel.remote(fd)}
+	fresh := &dir{at: at, path: path, file: file, wd: -1, remote: w.kernel.remote(fd)}
 	if real, err := os.Readlink(procPath(fd)); err == nil {
 		fresh.path = real
 	}
-	fresh.look(time.Now())
+	fresh.look(w.kernel, time.Now())
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -158,7 +177,7 @@ func (w *Watcher) enterLocked(fresh *dir, fd int) (*dir, error) {
 		return d, nil
 	}
 	if !fresh.remote && w.file != nil {
-		wd, err := w.kernel.add(w.fd, procPath(fd))
+		wd, err := w.kernel.add(w.fd, procPath(fd), fresh.mask())
 		if err == nil {
 			if d := w.byWD[wd]; d != nil {
 				return d, nil
@@ -179,6 +198,13 @@ func (w *Watcher) enterLocked(fresh *dir, fd int) (*dir, error) {
 		w.armLocked()
 	}
 	return fresh, nil
+}
+
+func (d *dir) mask() uint32 {
+	if d.file {
+		return fileMask
+	}
+	return dirMask
 }
 
 // Dir implements Watch.
@@ -224,8 +250,11 @@ func (s *watch) tell(e Event) {
 	}
 }
 
-// Close ends the Watcher and its goroutine. Watches get no more events; closing
-// them is allowed and not needed.
+// closeWait is how long Close waits for a look at a file system that hangs.
+const closeWait = time.Second
+
+// Close ends the Watcher and its goroutines, but for one that a file system does not
+// answer. Watches get no more events; closing them is allowed and not needed.
 func (w *Watcher) Close() error {
 	w.mu.Lock()
 	if w.closed {
@@ -241,5 +270,11 @@ func (w *Watcher) Close() error {
 		err = file.Close()
 	}
 	<-w.done
+	looked := make(chan struct{})
+	go func() { w.pollers.Wait(); close(looked) }()
+	select {
+	case <-looked:
+	case <-time.After(closeWait):
+	}
 	return err
 }

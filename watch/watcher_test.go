@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNamesInOneDirectory(t *testing.T) {
@@ -152,6 +153,7 @@ func TestQueueOverflow(t *testing.T) {
 	must(t, err)
 	limit, err := strconv.Atoi(strings.TrimSpace(string(b)))
 	must(t, err)
+	begun := time.Now()
 	dir, other := t.TempDir(), t.TempDir()
 	w := start(t, realKernel(), Options{})
 	busy, goOn := make(chan bool, 1), make(chan bool)
@@ -166,6 +168,7 @@ func TestQueueOverflow(t *testing.T) {
 	s, elsewhere := see(t, w, dir), see(t, w, other)
 	touch(t, dir, "first")
 	<-busy
+	full := time.Now()
 	touch(t, dir, "a")
 	for range limit/4 + 1 {
 		move(t, dir, "a", dir, "b")
@@ -176,7 +179,10 @@ func TestQueueOverflow(t *testing.T) {
 	}
 	goOn <- true
 	drain(t, w)
-	elsewhere.want(t, Event{Kind: Overflow})
+	lost := elsewhere.next(t)
+	if lost.Kind != Overflow || lost.Since.Before(begun) || lost.Since.After(full) {
+		t.Errorf("told %+v, want an overflow of what came after %v and before %v", lost, begun, full)
+	}
 	var last Event
 	for len(s.events) > 0 {
 		last = <-s.events
@@ -191,6 +197,11 @@ func TestErrorsOfWatch(t *testing.T) {
 	touch(t, dir, "file")
 	w, err := New(Options{})
 	must(t, err)
+	for _, path := range []string{dir, dir + "/none"} {
+		if _, err := w.WatchFile(path, func(Event) {}); err == nil {
+			t.Errorf("%s is watched as a file", path)
+		}
+	}
 	for _, path := range []string{dir + "/none", dir + "/file"} {
 		if _, err := w.Watch(path, func(Event) {}); err == nil {
 			t.Errorf("%s is watched", path)

@@ -3,9 +3,11 @@ package password
 import (
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding/hex"
 	"strings"
 
 	"github.com/go-crypt/x/crypt"
+	"golang.org/x/crypto/md4" //lint:ignore SA1019 stored passwords are what they are
 )
 
 // The rounds that SHA-1, SHA-256 and SHA-512 crypt may have here. 656,000 is
@@ -63,6 +65,24 @@ func parseSHA1Crypt(rest string) (hash, error) {
 	salt, sum := fields[1], fields[2]
 	return hash{memory: digestMemory, match: func(password string) bool {
 		return same(string(crypt.KeySHA1Crypt([]byte(password), []byte(salt), uint32(rounds))), sum)
+	}}, nil
+}
+
+// parseNT reads $hash, what follows "$3$": MD4 of the octets, each with a zero octet
+// behind it, as libxcrypt widens them, whatever the character set. FreeBSD's form.
+func parseNT(rest string) (hash, error) {
+	sum, found := strings.CutPrefix(rest, "$")
+	if !found || len(sum) != 2*md4.Size {
+		return hash{}, unsupported("malformed $3$")
+	}
+	return hash{memory: digestMemory, match: func(password string) bool {
+		wide := make([]byte, 0, 2*len(password))
+		for _, b := range []byte(password) {
+			wide = append(wide, b, 0)
+		}
+		h := md4.New()
+		h.Write(wide)
+		return same(hex.EncodeToString(h.Sum(nil)), sum)
 	}}, nil
 }
 

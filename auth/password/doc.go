@@ -11,7 +11,7 @@
 //	$2a$ $2b$ $2y$ $7$ $y$ $argon2i$ $argon2id$  bcrypt, scrypt, yescrypt, Argon2
 //	13 characters, or _ and 19                   DES, traditional and BSDi
 //
-// gost-yescrypt ($gy$), NT hashes ($3$), bigcrypt and Argon2d are not known.
+// gost-yescrypt ($gy$), bigcrypt and Argon2d are not known.
 //
 // It owns the bound on how many checks run at once and on the memory that they
 // take together. It promises that a stored hash which asks for absurd work is

@@ -65,6 +65,8 @@ func cryptFamily(stored string) (hash, error) {
 	switch name, _, _ := strings.Cut(family, ","); name {
 	case "1":
 		return parseMD5Crypt(rest)
+	case "3":
+		return parseNT(rest)
 	case "5", "6":
 		return parseSHACrypt(name, rest)
 	case "sha1":

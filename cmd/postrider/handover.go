@@ -102,7 +102,7 @@ func sessionConfig(c *config.Config, logger *slog.Logger) session.Config {
 		AppendLimit:  c.AppendLimit,
 		IdleTimeout:  c.IdleTimeout,
 		EnhancedIdle: c.EnhancedIdle,
-		Poll:         c.PollInterval,
+		Poll:         lookInterval(c),
 		ServerID:     [][2]string{{"name", "Postrider"}, {"version", version()}},
 	}
 }

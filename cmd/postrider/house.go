@@ -37,23 +37,29 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 		OpenLedger: openLedger,
 		Linger:     linger,
 	}
-	closeWatch := func() error { return nil }
-	if c.EnhancedIdle {
-		w, err := watch.New(watch.Options{Logger: logger, PollInterval: c.PollInterval})
-		if err != nil {
-			return nil, nil, err
-		}
-		hc.Watcher, closeWatch = w, w.Close
+	w, err := watch.New(watch.Options{Logger: logger, PollInterval: lookInterval(c), PollOnly: !c.EnhancedIdle})
+	if err != nil {
+		return nil, nil, err
 	}
+	hc.Watcher = w
 	house := account.NewHouse(hc)
 	return house, func() {
 		if err := house.Close(); err != nil {
 			logger.Error("closing the mailboxes", "err", err)
 		}
-		if err := closeWatch(); err != nil {
+		if err := w.Close(); err != nil {
 			logger.Error("closing the watch", "err", err)
 		}
 	}, nil
+}
+
+// lookInterval is how often is looked where the system does not notify. With
+// IMAP_ENHANCEDIDLE changes are promised within seconds even there.
+func lookInterval(c *config.Config) time.Duration {
+	if c.EnhancedIdle {
+		return min(c.PollInterval, 5*time.Second)
+	}
+	return c.PollInterval
 }
 
 // accountConfig is how an account is opened that has its Maildir at root.

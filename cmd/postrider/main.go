@@ -27,6 +27,10 @@ func main() {
 		if !errors.Is(err, errTold) {
 			fmt.Fprintln(os.Stderr, "postrider:", err)
 		}
+		var own *statusError
+		if errors.As(err, &own) {
+			os.Exit(own.status)
+		}
 		os.Exit(1)
 	}
 }
@@ -42,7 +46,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newImapd(), newConfig(), newDemo(), newDeliver(), newVersion())
+	root.AddCommand(newServe(), newImapd(), newConfig(), newIndex(), newDemo(), newDeliver(), newVersion())
 	return root
 }
 

@@ -7,6 +7,7 @@ package watchtest
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"postrider/watch"
 )
@@ -30,7 +31,7 @@ type fake struct {
 	fn   func(watch.Event)
 }
 
-// New returns a Watcher that finds out with dirOf which directory a path means.
+// New returns a Watcher that finds out with dirOf which directory or file a path means.
 // At first every watch is pushed and everything drained.
 func New(dirOf func(path string) (watch.Dir, error)) *Watcher {
 	return &Watcher{dirOf: dirOf, pushed: true, drained: true}
@@ -47,6 +48,11 @@ func (w *Watcher) Watch(path string, fn func(watch.Event)) (watch.Watch, error) 
 	defer w.mu.Unlock()
 	w.watches = append(w.watches, f)
 	return f, nil
+}
+
+// WatchFile is as that of *watch.Watcher; dirOf is asked for the file, too.
+func (w *Watcher) WatchFile(path string, fn func(watch.Event)) (watch.Watch, error) {
+	return w.Watch(path, fn)
 }
 
 // Drained returns what SetDrained was given.
@@ -113,13 +119,13 @@ func (w *Watcher) Renamed(from watch.Dir, oldName string, to watch.Dir, name str
 	}
 }
 
-// Overflow tells every watch that events were lost.
-func (w *Watcher) Overflow() {
+// Overflow tells every watch that events were lost, none before since.
+func (w *Watcher) Overflow(since time.Time) {
 	w.mu.Lock()
 	to := slices.Clone(w.watches)
 	w.mu.Unlock()
 	for _, f := range to {
-		f.tell(watch.Event{Kind: watch.Overflow})
+		f.tell(watch.Event{Kind: watch.Overflow, Since: since})
 	}
 }
 

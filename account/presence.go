@@ -1,0 +1,144 @@
+package account
+
+import (
+	"strings"
+
+	"postrider/mailbox"
+	"postrider/vfs"
+	"postrider/watch"
+)
+
+// watch has a mailbox that is about to be opened watched.
+func (a *shared) watch(o *opened, c *mailbox.Config) {
+	if a.h.c.Watcher == nil {
+		return
+	}
+	log := c.Logger
+	e, err := openEyes(a.h.c.Watcher, o.folder.Dir())
+	if err != nil {
+		log.Warn("the folder is not watched", "err", err)
+		return
+	}
+	o.eyes, c.Watch = e, e
+	c.NewJournal = func() {
+		if err := e.watchJournal(); err != nil {
+			log.Warn("the journal is not watched", "err", err)
+		}
+	}
+}
+
+// watchRoot has the account's root watched, once, for folders that other programs remove
+// or move.
+func (a *shared) watchRoot() {
+	a.rootMu.Lock()
+	defer a.rootMu.Unlock()
+	if a.h.c.Watcher == nil || a.rootWatch != nil || a.rootLeft {
+		return
+	}
+	s, err := a.h.c.Watcher.Watch(vfs.LivePath(a.root), a.seeRoot)
+	if err != nil {
+		a.h.c.Logger.Warn("the account's root is not watched", "root", a.root.Path(), "err", err)
+		return
+	}
+	a.rootWatch = s
+}
+
+// leaveRoot ends what watchRoot began, and waits for what it led to.
+func (a *shared) leaveRoot() {
+	a.rootMu.Lock()
+	a.rootLeft = true
+	s := a.rootWatch
+	a.rootMu.Unlock()
+	if s != nil {
+		s.Close()
+	}
+	a.rootLooks.Wait()
+}
+
+// seeRoot is called by the watcher. The account's lock may be held for long, so another
+// goroutine takes it.
+func (a *shared) seeRoot(v watch.Event) {
+	switch v.Kind {
+	case watch.Came, watch.Wrote:
+		return
+	case watch.Went:
+		if !isFolder(v.Name) {
+			return
+		}
+	case watch.Renamed:
+		if !isFolder(v.OldName) {
+			return
+		}
+	}
+	if a.rootSeen.Swap(true) {
+		return // one that did not begin yet sees this, too
+	}
+	a.rootLooks.Go(a.askAll)
+}
+
+// isFolder says that a name in the root may be a folder's.
+func isFolder(name string) bool { return strings.HasPrefix(name, ".") }
+
+// askAll has every open mailbox find out whether it is still there.
+func (a *shared) askAll() {
+	a.mu.Lock()
+	a.rootSeen.Store(false)
+	var boxes []*mailbox.Mailbox
+	for _, o := range a.open {
+		select {
+		case <-o.ready:
+			if o.box != nil {
+				boxes = append(boxes, o.box)
+			}
+		default: // who opens it looks
+		}
+	}
+	a.mu.Unlock()
+	for _, b := range boxes {
+		b.Hint(mailbox.Hint{Kind: mailbox.HintGone})
+	}
+}
+
+// isHere reports whether the mailbox's folder is still one of the account, by whatever
+// name, with the directories that it was opened with. It is called with the mailbox's
+// lock held, one call at a time, and takes none. What cannot be looked at is there.
+func (a *shared) isHere(o *opened) bool {
+	if o.eyes != nil && !o.eyes.sees() {
+		return false
+	}
+	if o.key == a.key {
+		st, err := a.root.StatSelf()
+		return err != nil || st.Nlink > 0
+	}
+	if a.isAt(o, o.name) {
+		return true
+	}
+	found := ""
+	err := a.root.List(func(name string, t vfs.Type) bool {
+		if isFolder(name) && (t == vfs.Directory || t == vfs.Unknown) && a.isAt(o, name) {
+			found = name
+		}
+		return found == ""
+	})
+	if found != "" {
+		o.name = found
+	}
+	return err != nil || found != ""
+}
+
+// isAt reports whether a name in the root is the folder's.
+func (a *shared) isAt(o *opened, name string) bool {
+	st, err := a.root.Stat(name)
+	return err == nil && st.Type == vfs.Directory && dirKey{st.Dev, st.Ino} == o.key
+}
+
+// leftLocked reports whether the mailbox found that its folder is no longer there. It
+// needs shared.mu.
+func (o *opened) leftLocked() bool {
+	select {
+	case <-o.ready:
+		return o.box != nil && o.box.Gone()
+	default:
+		return false
+	}
+}

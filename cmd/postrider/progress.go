@@ -1,0 +1,56 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/sys/unix"
+)
+
+// progress shows how far long work has come: on a terminal, and nowhere else.
+type progress struct {
+	out *mpb.Progress // nil: nobody looks
+	bar *mpb.Bar
+}
+
+func newProgress(out io.Writer) *progress {
+	f, ok := out.(*os.File)
+	if !ok {
+		return &progress{}
+	}
+	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
+		return &progress{}
+	}
+	return &progress{out: mpb.New(mpb.WithOutput(f), mpb.WithWidth(40))}
+}
+
+// step says that so many of a named task's messages are done.
+func (p *progress) step(task string, done, total int) {
+	if p.out == nil || total == 0 {
+		return
+	}
+	if p.bar == nil {
+		p.bar = p.out.AddBar(int64(total), mpb.BarRemoveOnComplete(),
+			mpb.PrependDecorators(decor.Name(task+" "), decor.CountersNoUnit("%d of %d")),
+			mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO)))
+	}
+	p.bar.SetCurrent(int64(done))
+}
+
+// next ends a task.
+func (p *progress) next() {
+	if p.bar != nil {
+		p.bar.Abort(true)
+		p.bar.Wait()
+		p.bar = nil
+	}
+}
+
+// end ends the display, before anything else is written.
+func (p *progress) end() {
+	if p.next(); p.out != nil {
+		p.out.Wait()
+	}
+}

@@ -1,0 +1,12 @@
+package vfs
+
+import "strconv"
+
+// LivePath is a path that leads to the directory as long as it is open, wherever it was
+// moved; for a directory that is no descriptor's, Path.
+func LivePath(d Dir) string {
+	if o, ok := d.(*osDir); ok {
+		return "/proc/self/fd/" + strconv.Itoa(o.fd)
+	}
+	return d.Path()
+}
