@@ -165,7 +165,7 @@ func (a *shared) openBox(ctx context.Context, o *opened, n mail.Name) error {
 		Folder: o.folder, Validity: a.ledger.NextValidity,
 		Predecessor: func() (*mailbox.Past, error) { return a.predecessor(o.folder) },
 		Floor:       func() (mail.UID, mail.ModSeq, error) { return a.ledger.Floor(n) },
-		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
+		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Compactor: &a.h.compactor, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
 		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, OnReading: func() { a.h.readings.Add(1) },
 	}
 	a.watch(o, &c)

@@ -23,7 +23,7 @@ const (
 // longJournal says whether the journal is worth to be made anew.
 func (m *Mailbox) longJournal() bool {
 	pos := m.journal.Pos()
-	return pos > compactSize && pos > compactTimes*messageSize*int64(m.Snapshot().n)
+	return m.journal.ReadOnly() == nil && pos > compactSize && pos > compactTimes*messageSize*int64(m.Snapshot().n)
 }
 
 // oldSnapshot says whether the snapshot file is worth to be written.
@@ -181,7 +181,11 @@ func (m *Mailbox) renew(b *builder) error {
 func (m *Mailbox) replaceJournal(c *index.Compaction, b *builder) error {
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
+	was := m.journal.Generation()
 	if err := m.journal.Replace(c); err != nil {
+		if m.journal.Generation() != was {
+			m.doubt(err)
+		}
 		return err
 	}
 	m.epoch++

@@ -56,6 +56,10 @@ type Config struct {
 	// the channel: each holds one place of its buffer. Nil: no bound.
 	Fsyncs chan struct{}
 
+	// Compactor compacts the index while the mailbox is open. Nil: that is done when
+	// it is closed.
+	Compactor *Compactor
+
 	// Poll is how long a change that no mtime shows may stay unseen where there
 	// is no watch. 0 is a minute.
 	Poll time.Duration

@@ -46,10 +46,12 @@ type site struct {
 	unique *maildir.Unique
 	fsync  bool
 	small  bool // snapshots in small pieces
-	fsyncs chan struct{}
-	valid  mail.UIDValidity
-	serial int
-	past   func() (*mailbox.Past, error) // of the mailbox a
+
+	compactor *mailbox.Compactor
+	fsyncs    chan struct{}
+	valid     mail.UIDValidity
+	serial    int
+	past      func() (*mailbox.Past, error) // of the mailbox a
 }
 
 func newSite(t testing.TB, o memfs.Options) *site {
@@ -98,6 +100,7 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	if e != nil {
 		c.Watch = e
 	}
+	c.Compactor = w.compactor
 	if w.small {
 		c.Small()
 	}

@@ -36,10 +36,11 @@ type Mailbox struct {
 	journal   *index.Journal // replaced only with sync.run held, too
 	infos     *infos
 	names     *nameTable
-	backing   *backing // the snapshot file in use, nil: none
-	inserted  int      // counts the messages that came out of order
-	scattered int      // chunks of the snapshot file that were changed since
-	removed   bool     // messages have gone since the cache was looked at
+	backing   *backing  // the snapshot file in use, nil: none
+	inserted  int       // counts the messages that came out of order
+	scattered int       // chunks of the snapshot file that were changed since
+	removed   bool      // messages have gone since the cache was looked at
+	rested    time.Time // when the compactor may come again
 	side      side
 	epoch     uint64 // counts the journal files that this process had open
 	serial    uint64 // counts the snapshots
@@ -62,6 +63,8 @@ type Mailbox struct {
 	sync     syncer
 	hints    hintQueue
 	settlers sync.WaitGroup
+
+	compacting compacting
 
 	notifyMu  sync.Mutex
 	listeners map[int]func()
@@ -213,6 +216,9 @@ func (m *Mailbox) locked(ctx context.Context, f func() error) (err error) {
 		err = f()
 	}
 	m.noteOwnChanges()
+	if err == nil {
+		m.askCompactor()
+	}
 	whole = true
 	return err
 }
@@ -260,6 +266,7 @@ func (m *Mailbox) Close() error {
 	ctx := context.Background()
 	m.hints.stop()
 	m.settlers.Wait()
+	m.stopCompactor()
 	var err error
 	if !m.gone.Load() && !m.doubtful.Load() {
 		err = m.Durable(ctx, m.Snapshot())

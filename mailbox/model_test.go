@@ -146,11 +146,42 @@ func (m *model) step() error {
 		b.refresh()
 	case 16:
 		m.note("compact %s", b.name)
-		return b.CompactNow(ctx)
+		switch m.r.IntN(3) {
+		case 0:
+			return b.CompactNow(ctx)
+		case 1:
+			return b.SnapshotAside(ctx, m.meanwhile)
+		}
+		return b.CompactAside(ctx, m.meanwhile)
 	default:
 		c := m.clients[m.r.IntN(len(m.clients))]
 		m.note("sync")
 		return c.sync(m.r.IntN(2) == 0)
+	}
+	return nil
+}
+
+// meanwhile is what happens while an index is compacted: anything but another
+// compaction by the same process.
+func (m *model) meanwhile() error {
+	for m.r.IntN(3) > 0 {
+		b := m.boxes[m.r.IntN(3)]
+		var err error
+		switch m.r.IntN(5) {
+		case 0:
+			err = m.store(context.Background(), b)
+		case 1:
+			err = m.expunge(context.Background(), b)
+		case 2:
+			err = m.outside(b)
+		case 3:
+			err = m.clients[m.r.IntN(len(m.clients))].sync(m.r.IntN(2) == 0)
+		default:
+			err = b.CompactNow(context.Background())
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

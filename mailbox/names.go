@@ -131,15 +131,6 @@ func (m *Mailbox) appeared(base string, uid mail.UID) {
 	}
 }
 
-// byBase finds the message with a base name.
-func (m *Mailbox) byBase(s *Snapshot, base string) (Message, bool) {
-	_, i, ok := m.lookup(s, base)
-	if !ok {
-		return Message{}, false
-	}
-	return s.Message(i), true
-}
-
 // file is the message's file, as the snapshot has it.
 func (msg *Message) file() mail.MessageFile {
 	return mail.MessageFile{Base: msg.Base, Name: msg.Base + msg.Info, New: msg.New, Flags: msg.Flags, Size: msg.Size, CRLFSize: msg.CRLFSize}
