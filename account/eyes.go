@@ -17,6 +17,7 @@ type eyes struct {
 	w        Watcher
 	folder   vfs.Dir
 	new, cur watch.Watch
+	keywords watch.Watch // Courier's; nil: not watched
 	hint     atomic.Pointer[func(mailbox.Hint)]
 	lost     atomic.Bool // an event came before there was a mailbox to hint
 
@@ -167,6 +168,9 @@ func (e *eyes) Drained() bool { return e.w.Drained() }
 func (e *eyes) close() {
 	e.new.Close()
 	e.cur.Close()
+	if e.keywords != nil {
+		e.keywords.Close()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.journal != nil {

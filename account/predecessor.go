@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 	"time"
 
 	"postrider/mail"
@@ -26,6 +27,7 @@ type Record struct {
 	Damaged     int      // lines that could not be read
 	Keywords    []string // names, where a file has them all
 	Beyond      bool     // there may be keywords that no file tells
+	Lost        error    // why the keywords cannot be read
 	Refused     error    // why this record cannot be gone on with
 
 	past *mailbox.Past
@@ -101,7 +103,9 @@ func courierRecord(f *maildir.Folder) (*Record, error) {
 		return nil, err
 	}
 	words, err := f.ReadKeywords()
-	if err != nil {
+	if r.keywordsLost(err) {
+		words = map[string][]string{}
+	} else if err != nil {
 		return nil, err
 	}
 	r.past = &mailbox.Past{Messages: make(map[string]mailbox.PastMessage, len(db.Entries))}
@@ -131,7 +135,7 @@ func dovecotRecord(dir vfs.Dir) (*Record, error) {
 		return nil, err
 	}
 	words, err := maildir.ReadDovecotKeywords(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !r.keywordsLost(err) {
 		return nil, err
 	}
 	r.past = &mailbox.Past{Messages: make(map[string]mailbox.PastMessage, len(l.UIDs)), Shown: words.Of}
@@ -146,6 +150,18 @@ func dovecotRecord(dir vfs.Dir) (*Record, error) {
 	r.Version, r.Beyond = l.Version, words.Full()
 	r.finish(l.Validity, l.Next, len(l.UIDs), l.Damaged+l.Duplicates+words.Damaged)
 	return r, nil
+}
+
+// keywordsLost reports, and notes, that keywords will never be read: what lies there
+// is no file, or is beyond all bounds. The UIDs are worth more than to wait for that.
+func (r *Record) keywordsLost(err error) bool {
+	for _, never := range []error{vfs.ErrNotRegular, syscall.EFBIG, syscall.ENOTDIR, syscall.ELOOP} {
+		if errors.Is(err, never) {
+			r.Lost = err
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Record) finish(v mail.UIDValidity, next mail.UID, listed, damaged int) {
@@ -209,6 +225,9 @@ func (a *shared) predecessor(f *maildir.Folder) (*mailbox.Past, error) {
 	}
 	if len(records) > 1 {
 		log.Info("two servers left lists of UIDs; the newer that can be used is taken", "file", r.File, "not", records[1].File)
+	}
+	if r.Lost != nil {
+		log.Warn("the keywords of another server cannot be read", "err", r.Lost)
 	}
 	if r.Beyond {
 		log.Warn("all keywords that Dovecot has letters for are in use; keywords beyond those are in its index alone, and are lost")

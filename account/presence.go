@@ -20,6 +20,9 @@ func (a *shared) watch(o *opened, c *mailbox.Config) {
 		return
 	}
 	o.eyes, c.Watch = e, e
+	if err := e.watchKeywords(a.h.c.Courier.Mode); err != nil {
+		log.Warn("Courier's keywords are not watched", "err", err)
+	}
 	c.NewJournal = func() {
 		if err := e.watchJournal(); err != nil {
 			log.Warn("the journal is not watched", "err", err)
@@ -110,7 +113,7 @@ func (a *shared) isHere(o *opened) bool {
 		st, err := a.root.StatSelf()
 		return err != nil || st.Nlink > 0
 	}
-	if a.isAt(o, o.name) {
+	if a.isAt(o, o.dir) {
 		return true
 	}
 	found := ""
@@ -121,7 +124,7 @@ func (a *shared) isHere(o *opened) bool {
 		return found == ""
 	})
 	if found != "" {
-		o.name = found
+		o.dir = found
 	}
 	return err != nil || found != ""
 }

@@ -29,13 +29,16 @@ type Config struct {
 	CheckOwner   bool
 	Umask        fs.FileMode
 	Fsync        bool
-	AppendLimit  int64 // bytes of one message
-	EnhancedIdle bool  // changes are told by notification
+	CourierUIDDB string // how Courier's files are kept: follow, live, off
+	UseLocks     bool   // Courier's lock is taken
+	AppendLimit  int64  // bytes of one message
+	EnhancedIdle bool   // changes are told by notification
 	PollInterval time.Duration
 
 	LoginTimeout time.Duration // from connect to login
 	IdleTimeout  time.Duration // between two commands
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
+	LockTimeout  time.Duration // for other processes to let go of a mailbox
 
 	LogFormat string // text or json
 	LogLevel  string // debug, info, warn, error

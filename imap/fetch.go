@@ -56,7 +56,7 @@ type Section struct {
 }
 
 const (
-	maxPath   = 64
+	maxPath   = 128 // more than package message makes parts deep
 	maxFields = 1000
 	maxItems  = 1000
 )

@@ -24,6 +24,7 @@ type Compaction struct {
 	from       int64 // the checkpoint's position in the old journal
 	f          vfs.File
 	pos        int64
+	ino        uint64
 	err        error
 }
 
@@ -121,7 +122,7 @@ func (j *Journal) Replace(c *Compaction) error {
 		return err
 	}
 	old, at := j.file, j.pos
-	err := j.place(c.f, c.tmp, c.generation, c.pos)
+	err := j.place(c.f, c.tmp, c.generation, c.ino, c.pos)
 	if j.file == old {
 		return err
 	}
@@ -147,7 +148,7 @@ func (j *Journal) ready(c *Compaction) error {
 	}
 	if c.err = c.copyTail(j); c.err == nil {
 		info, err := c.f.Stat()
-		if c.err = err; err == nil {
+		if c.err, c.ino = err, info.Ino; err == nil {
 			c.err = j.writeHead(c.f, c.generation, info.Ino)
 		}
 	}

@@ -71,7 +71,9 @@ func (r *bytesOf) frame() []byte {
 func batch(t *testing.T, payload []byte) string {
 	r := &bytesOf{t, payload}
 	out := fmt.Sprintf("modseq %d at %d:", r.u(), r.v())
-	r.u() // durable
+	if durable := r.u(); durable > 64 {
+		out += fmt.Sprintf(" durable %d", durable)
+	}
 	for len(r.b) > 0 {
 		kind := r.byte()
 		body := &bytesOf{t, r.take(r.u())}
@@ -126,8 +128,10 @@ func record(t *testing.T, kind byte, r *bytesOf) string {
 	case 0x84:
 		return fmt.Sprintf("mark %s=%s", r.take(r.u()), r.b)
 	}
-	t.Fatalf("a record of kind %d", kind)
-	return ""
+	if kind&0x80 == 0 {
+		t.Fatalf("a record of kind %d", kind)
+	}
+	return fmt.Sprintf("unknown %x %x", kind, r.b)
 }
 
 // header checks magic word, version and check of a file's header.
@@ -209,6 +213,67 @@ func TestJournalIsAsDocumented(t *testing.T) {
 	}
 }
 
+// A second generation begins with what brings an empty mailbox to the state; the old
+// file ends with a mark; a record of an unknown kind is carried over as it is.
+func TestGenerationsAreAsDocumented(t *testing.T) {
+	d := openDir(t)
+	now := func() time.Time { return time.Unix(44, 0) }
+	j, _, err := index.Open(d, index.Options{Now: now, Fsync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, err := j.Append(&index.Batch{ModSeq: 1, At: 7, Records: []index.Record{index.ValiditySet{UIDValidity: 9, UIDNext: 300}, index.Unknown{Kind: 0xc0, Data: []byte{1, 2}}}})
+	if err == nil {
+		err = j.Sync(end)
+	}
+	if err == nil {
+		_, err = j.Append(&index.Batch{ModSeq: 2, At: 8, Records: []index.Record{index.RecentClaimed{UpTo: 1}}})
+	}
+	old, oerr := d.Open("journal")
+	if err != nil || oerr != nil {
+		t.Fatal(err, oerr)
+	}
+	defer old.Close()
+	m := message
+	err = j.Compact(2, func(yield func(index.Record) bool) {
+		for _, r := range []index.Record{index.ValiditySet{UIDValidity: 9, UIDNext: 301}, index.Unknown{Kind: 0xc0, Data: []byte{1, 2}},
+			index.Vanished{UIDs: mail.SetOf[mail.UID](8), ModSeq: 1, At: 7}, index.Appended{Message: m}} {
+			if !yield(r) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	info, _ := old.Stat()
+	was := make([]byte, info.Size)
+	old.ReadAt(was, 0)
+	b, ino := fileOf(t, d, "journal")
+	if h := header(t, b, "PRJRNL", 64); le.Uint64(h[16:]) != 2 || le.Uint64(h[24:]) != ino {
+		t.Errorf("header %x", h)
+	}
+	for _, f := range []struct {
+		file []byte
+		want []string
+	}{
+		{was, []string{"modseq 1 at 7: validity 9 300 unknown c0 0102", fmt.Sprintf("modseq 2 at 8: durable %d recent 1", end), "modseq 2 at 44: mark replaced=2"}},
+		{b, []string{"modseq 2 at 44: validity 9 301 unknown c0 0102 vanished 1 7 8-8 " +
+			"appended 300 9 1 set 1 modseq 2 size 1000 -1 dates 1700000000 -3 ino 99 email ab000000000000000000000000000000 name 17.M1.host,S=1000:2,DS"}},
+	} {
+		r := &bytesOf{t, f.file[64:]}
+		for _, want := range f.want {
+			if got := batch(t, r.frame()); got != want {
+				t.Errorf("a batch is %q, not %q", got, want)
+			}
+		}
+		if len(r.b) > 0 {
+			t.Errorf("%d bytes more", len(r.b))
+		}
+	}
+}
+
 func TestSnapshotIsAsDocumented(t *testing.T) {
 	d := openDir(t)
 	j, _, err := index.Open(d, index.Options{Fsync: true})
@@ -262,6 +327,9 @@ func TestSnapshotIsAsDocumented(t *testing.T) {
 	}
 	hash := fnv.New32a()
 	hash.Write([]byte("b257"))
+	if rest := b[table+4096+(600-511)*8 : table+4096+4088]; strings.Trim(string(rest), "\x00") != "" || u32(b[table+4092:]) != 0 {
+		t.Error("what follows the last name is not zero")
+	}
 	found, last := false, uint64(0)
 	for k := range 600 {
 		block := b[table+uint64(k/511)*4096:][:4096]
@@ -322,26 +390,39 @@ func TestAccountFileIsAsDocumented(t *testing.T) {
 	d := openDir(t)
 	l := index.OpenLedger(d, func() time.Time { return time.Unix(1000, 0) }, func() (func(), error) { return func() {}, nil })
 	l.NextValidity()
-	l.Note("A/b", 5, 6)
+	l.Note("A/b", index.Marks{UIDValidity: 900, UIDNext: 5, ModSeq: 6})
 	l.SetSpecialUse("A/b", []string{`\Sent`, `\Junk`})
 	id, err := l.ID("A/b")
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.Note("C", index.Marks{UIDValidity: 901, UIDNext: 7, ModSeq: 8})
+	l.Forget("C")
 	b, _ := fileOf(t, d, "account")
-	if string(b[:8]) != "PRACCT\r\n" || le.Uint32(b[8:]) != 1 {
-		t.Fatalf("header %x", b[:12])
+	if string(b[:8]) != "PRACCT\r\n" || le.Uint32(b[8:]) != 2 {
+		t.Fatalf("header %x", b[:20])
 	}
-	r := &bytesOf{t, (&bytesOf{t, b[12:]}).frame()}
-	if v := r.u(); v != 1000 {
-		t.Errorf("highest UIDVALIDITY %d", v)
+	known := map[string][]byte{}
+	frames := &bytesOf{t, b[20:]}
+	validity := uint64(0)
+	for len(frames.b) > 0 {
+		r := &bytesOf{t, frames.frame()}
+		validity = r.u()
+		for len(r.b) > 0 {
+			name := string(r.take(r.u()))
+			if known[name] = r.take(r.u()); len(known[name]) == 0 {
+				delete(known, name)
+			}
+		}
 	}
-	name := r.take(r.u())
-	body := &bytesOf{t, r.take(r.u())}
-	if got := fmt.Sprintf("%s %d %d %s", name, body.u(), body.u(), body.take(body.u())); got != `A/b 5 6 \Sent \Junk` {
+	if validity != 1000 || len(known) != 1 {
+		t.Errorf("highest UIDVALIDITY %d, %d mailboxes", validity, len(known))
+	}
+	body := &bytesOf{t, known["A/b"]}
+	if got := fmt.Sprintf("%d %d %s", body.u(), body.u(), body.take(body.u())); got != `5 6 \Sent \Junk` {
 		t.Error(got)
 	}
-	if index.MailboxID(body.take(16)) != id || len(body.b) != 0 || len(r.b) != 0 {
-		t.Errorf("the id, or what follows: %x %x", body.b, r.b)
+	if index.MailboxID(body.take(16)) != id || body.u() != 900 || len(body.b) != 0 {
+		t.Errorf("the id, the UIDVALIDITY, or what follows: %x", body.b)
 	}
 }

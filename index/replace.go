@@ -13,24 +13,30 @@ import (
 	"postrider/vfs"
 )
 
-// PutAside keeps the file called name of dir under another name, which it returns; ""
-// if there is none. Of the journal a copy is kept, since whoever has the file open
-// learns by its losing its name that another took its place; other files are renamed.
-// Under the folder's lock.
+// PutAside gives the file called name of dir a second name, which it returns; "" if there
+// is no such file. The first name stays, so that a power cut finds the old files until
+// new ones take their names. Of the journal a copy is kept, since whoever has the file
+// open learns by its losing all names that another took its place. Under the folder's
+// lock.
 func PutAside(dir vfs.Dir, name string, now time.Time) (aside string, err error) {
-	aside = fmt.Sprintf("%s.aside.%d", name, now.UnixNano())
-	if name == journalName {
-		err = copyFile(dir, name, aside)
-	} else {
-		err = dir.RenameNoReplace(name, dir, aside)
+	for n := now.UnixNano(); ; n++ {
+		aside = fmt.Sprintf("%s.aside.%d", name, n)
+		err = errors.ErrUnsupported
+		if name != journalName {
+			err = dir.Link(name, dir, aside)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			err = copyFile(dir, name, aside)
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return "", nil
+		case err == nil:
+			return aside, nil
+		case !errors.Is(err, fs.ErrExist):
+			return "", fmt.Errorf("putting %s aside: %w", name, err)
+		}
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", nil
-	case err != nil:
-		return "", fmt.Errorf("putting %s aside: %w", name, err)
-	}
-	return aside, nil
 }
 
 // copyFile makes a durable copy; its name is durable once the directory is synced.

@@ -53,13 +53,15 @@ func (a *Append) Commit(ctx context.Context, flags mail.Flags, keywords []string
 	var uid mail.UID
 	published := false
 	err := m.change(ctx, func() error {
-		f, err := a.draft.Publish(flags, internal)
-		if err != nil {
+		return m.give(ctx, func() error {
+			f, err := a.draft.Publish(flags, internal)
+			if err != nil {
+				return err
+			}
+			published = true
+			uid, err = m.adopt(a.draft, f, keywords, internal)
 			return err
-		}
-		published = true
-		uid, err = m.adopt(a.draft, f, keywords, internal)
-		return err
+		})
 	})
 	if err != nil {
 		if !published {
@@ -76,7 +78,9 @@ func (m *Mailbox) adopt(d mail.MessageDraft, f mail.MessageFile, keywords []stri
 	m.touched(false, true)
 	row, records, err := m.newRow(d, f, keywords, internal)
 	if err == nil {
-		row.UID = m.Snapshot().uidNext
+		row.UID, err = m.number(row.Base)
+	}
+	if err == nil {
 		err = m.tell(append(records, index.Appended{Message: row})...)
 	}
 	if err != nil {

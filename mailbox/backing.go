@@ -19,8 +19,8 @@ type LostError struct{ Err error }
 // Error implements error.
 func (e *LostError) Error() string { return "reading messages of the index: " + e.Err.Error() }
 
-// Unwrap returns the cause.
-func (e *LostError) Unwrap() error { return e.Err }
+// Unwrap returns ErrDoubtful and the cause.
+func (e *LostError) Unwrap() []error { return []error{ErrDoubtful, e.Err} }
 
 // backing is an open snapshot file from which chunks can be read. The file is kept
 // open: what another process puts in its place does not matter.

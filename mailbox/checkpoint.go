@@ -163,6 +163,13 @@ func (m *Mailbox) compact() error { return m.renew(newBuilder(m.Snapshot(), m.in
 
 // renew begins a new journal with what was built, and publishes that.
 func (m *Mailbox) renew(b *builder) error {
+	m.sync.run.Lock()
+	defer m.sync.run.Unlock()
+	return m.renewSyncLocked(b)
+}
+
+// renewSyncLocked does the work of renew. It needs sync.run.
+func (m *Mailbox) renewSyncLocked(b *builder) error {
 	s := b.finish()
 	c := m.journal.BeginCompact("journal.new", s.modseq)
 	err := c.Write(records(s, m.side.head(s)))
@@ -177,10 +184,8 @@ func (m *Mailbox) renew(b *builder) error {
 }
 
 // replaceJournal puts a new journal in place, and publishes what was built. Both locks
-// are held.
+// are held, and sync.run.
 func (m *Mailbox) replaceJournal(c *index.Compaction, b *builder) error {
-	m.sync.run.Lock()
-	defer m.sync.run.Unlock()
 	was := m.journal.Generation()
 	if err := m.journal.Replace(c); err != nil {
 		if m.journal.Generation() != was {

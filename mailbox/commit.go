@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ const lookAtMost = 256
 // commit writes the findings of a reconcile into the journal. Mail that cannot get
 // a UID because the disk is full stays unknown, and ErrFull is returned after
 // everything else was written.
-func (m *Mailbox) commit(v *findings) error {
+func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if len(v.gone)+len(v.stale) > 0 && m.departed() {
 		return ErrGone // they are gone with the folder, or moved with it: nobody is told of each
 	}
@@ -53,19 +54,33 @@ func (m *Mailbox) commit(v *findings) error {
 	if err := flush(0); err != nil {
 		return err
 	}
-	next := m.Snapshot().uidNext
-	for _, at := range m.inOrder(v.fresh) {
-		if next > maxUID {
-			return ErrFull
-		}
-		records, visible = append(records, m.appendedRecord(next, at)), true
-		next++
-		m.sync.later(at.file.New)
-		if err := flush(batchLen); err != nil {
+	if err := m.prove(v); err != nil {
+		return err
+	}
+	if len(v.fresh) == 0 {
+		return nil
+	}
+	err := m.give(ctx, func() error {
+		fresh := m.inOrder(m.unknown(v.fresh))
+		next, err := m.number(basesOf(fresh)...)
+		if err != nil {
 			return err
 		}
+		coming := m.arrivals()
+		for _, at := range fresh {
+			records, visible = append(records, coming.records(m, next, at)...), true
+			next++
+			m.sync.later(at.file.New)
+			if err := flush(batchLen); err != nil {
+				return err
+			}
+		}
+		return flush(0)
+	})
+	if err != nil {
+		m.full = true // tried again
 	}
-	return flush(0)
+	return err
 }
 
 // renamedRecord says that a message has another name; flags, that a client sees it.

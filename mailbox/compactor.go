@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postrider/index"
+	"postrider/vfs"
 )
 
 // Compactor writes snapshot files and journals anew while mailboxes are in use, one
@@ -158,7 +159,7 @@ func (m *Mailbox) compactUnlocked(ctx context.Context) error {
 	if m.stopCompacting() {
 		return ErrClosed
 	}
-	unlock, err := m.dir.Lock(ctx)
+	unlock, err := m.indexDir().Lock(ctx)
 	if err != nil {
 		return fmt.Errorf("locking the index: %w", err)
 	}
@@ -167,6 +168,13 @@ func (m *Mailbox) compactUnlocked(ctx context.Context) error {
 		return err
 	}
 	return m.snapshotAside(ctx, m.oldSnapshot)
+}
+
+// indexDir is the directory of the index files as it is now.
+func (m *Mailbox) indexDir() vfs.Dir {
+	m.lock <- struct{}{}
+	defer func() { <-m.lock }()
+	return m.dir
 }
 
 // journalDraft is a journal in the making.
@@ -216,6 +224,8 @@ func (m *Mailbox) endJournal(ctx context.Context, d *journalDraft) error {
 			return nil
 		}
 		begun = true
+		m.sync.run.Lock()
+		defer m.sync.run.Unlock()
 		return m.replaceJournal(d.c, newBuilder(m.Snapshot(), m.infos))
 	})
 	if !begun {

@@ -33,7 +33,7 @@ func TestCompactorAtWork(t *testing.T) {
 	for n := range 3 {
 		wait.Go(func() {
 			c := newClient(b)
-			for i := range 4000 {
+			for i := 0; i < 30_000 && (journals.Load() == 0 || snapshots.Load() < 3); i++ {
 				change := mail.FlagChange{Op: mail.ReplaceFlags, Flags: mail.Flags(i % 32), Keywords: []string{strings.Repeat("k", 1+i%40)}}
 				uid := mail.UID(1 + (7*i+n)%36)
 				if _, err := b.SetFlags(t.Context(), mail.SetOf(uid, uid+1, uid+2, uid+3, uid+4), change, 0); err != nil {

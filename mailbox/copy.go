@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"postrider/index"
@@ -20,13 +19,6 @@ type CopyResult struct {
 	DestSnapshot   *Snapshot
 }
 
-// staged is a message that lies in the destination's tmp.
-type staged struct {
-	msg      Message
-	keywords []string
-	draft    mail.MessageDraft
-}
-
 // Copy copies the messages of uids, a resolved set, to dst (which may be src):
 // all or none. Flags, keywords and internal dates are kept. It returns
 // ErrVanished if one of them is gone.
@@ -34,7 +26,7 @@ func Copy(ctx context.Context, src *Mailbox, uids mail.UIDSet, dst *Mailbox) (Co
 	res := CopyResult{SourceSnapshot: src.Snapshot()}
 	batch, err := stageAll(ctx, src, res.SourceSnapshot, uids, dst)
 	if err == nil {
-		err = dst.change(ctx, func() error { return dst.adoptAll(batch, &res) })
+		err = dst.change(ctx, func() error { return dst.give(ctx, func() error { return dst.adoptAll(batch, &res) }) })
 	}
 	if err != nil {
 		for _, st := range batch {
@@ -47,50 +39,9 @@ func Copy(ctx context.Context, src *Mailbox, uids mail.UIDSet, dst *Mailbox) (Co
 	return res, nil
 }
 
-// stageAll puts a copy of every message into dst's tmp. No lock is held.
-func stageAll(ctx context.Context, src *Mailbox, s *Snapshot, uids mail.UIDSet, dst *Mailbox) (batch []staged, err error) {
-	for uid := range uids.All() {
-		if err := ctx.Err(); err != nil {
-			return batch, err
-		}
-		msg, ok := s.Lookup(uid)
-		if !ok {
-			return batch, ErrVanished
-		}
-		d, err := src.stage(ctx, &msg, dst)
-		if err != nil {
-			return batch, err
-		}
-		batch = append(batch, staged{msg, s.KeywordsOf(msg), d})
-		if dst.c.Fsync {
-			if err := d.Sync(); err != nil {
-				return batch, fmt.Errorf("syncing a copy: %w", err)
-			}
-		}
-	}
-	return batch, nil
-}
-
-// stage copies one message, following its file if that moved.
-func (m *Mailbox) stage(ctx context.Context, msg *Message, dst *Mailbox) (mail.MessageDraft, error) {
-	for range maxFollow {
-		d, err := dst.folder.StageCopy(m.folder.Dir(), msg.file())
-		if !errors.Is(err, fs.ErrNotExist) {
-			return d, err
-		}
-		now, err := m.follow(ctx, msg.UID)
-		if err != nil {
-			return nil, err
-		}
-		*msg = now
-	}
-	return nil, ErrVanished
-}
-
 // adoptAll publishes what was staged and gives it UIDs in one batch.
 func (m *Mailbox) adoptAll(batch []staged, res *CopyResult) error {
 	var files []mail.MessageFile
-	var records []index.Record
 	undo := func(err error) error {
 		for _, f := range files {
 			err = errors.Join(err, ignoreMissing(m.folder.Remove(f)))
@@ -101,7 +52,7 @@ func (m *Mailbox) adoptAll(batch []staged, res *CopyResult) error {
 		return err
 	}
 	words := newWords(m.Snapshot())
-	next := m.Snapshot().uidNext
+	var rows []index.Message
 	for _, st := range batch {
 		f, err := st.draft.Publish(st.msg.Flags, st.msg.Internal)
 		if err != nil {
@@ -116,21 +67,26 @@ func (m *Mailbox) adoptAll(batch []staged, res *CopyResult) error {
 		if crlf < 0 {
 			size, crlf = st.msg.Size, st.msg.CRLFSize
 		}
-		records = append(records, index.Appended{Message: index.Message{
-			UID: next, Flags: f.Flags, Keywords: set, Size: size, CRLFSize: crlf,
+		rows = append(rows, index.Message{
+			Flags: f.Flags, Keywords: set, Size: size, CRLFSize: crlf,
 			Internal: index.StampOf(st.msg.Internal), Saved: index.StampOf(m.now()), Ino: f.Ino,
 			Base: strings.Clone(f.Base), Info: strings.Clone(infoOf(f)),
-		}})
+		})
 		res.Source.Add(st.msg.UID)
-		res.Dest.Add(next)
-		next++
 	}
-	if len(records) == 0 {
+	if len(rows) == 0 {
 		return nil
 	}
 	m.touched(false, true)
-	if err := m.tell(append(words.records(), records...)...); err != nil {
+	records, err := m.numberRows(rows)
+	if err == nil {
+		err = m.tell(append(words.records(), records...)...)
+	}
+	if err != nil {
 		return undo(err)
+	}
+	for _, row := range rows {
+		res.Dest.Add(row.UID)
 	}
 	return nil
 }

@@ -22,6 +22,10 @@ var (
 	// after an error or a panic. The next call tries again.
 	ErrDoubtful = errors.New("the state of the mailbox is in doubt")
 
+	// ErrInUse says that somebody else held the mailbox's lock for longer than
+	// anybody waits.
+	ErrInUse = errors.New("the mailbox is locked by somebody else")
+
 	// ErrGone says that the mailbox's directory was removed.
 	ErrGone = errors.New("the mailbox was removed")
 
@@ -31,6 +35,13 @@ var (
 	// ErrNotDurable says that a change could not be brought to the disk. Nothing
 	// of it may be told.
 	ErrNotDurable = errors.New("the change is not on the disk")
+
+	// ErrBusy says that another server holds its lock of the folder for too long.
+	ErrBusy = errors.New("another server holds the lock of the folder")
+
+	// ErrRegister says that another server's list of UIDs is there and cannot be
+	// understood.
+	ErrRegister = errors.New("the other server's list of UIDs cannot be read")
 
 	// ErrKeywords says that a mailbox has no room for one more keyword.
 	ErrKeywords = errors.New("too many keywords in this mailbox")

@@ -205,7 +205,7 @@ func (x *examiner) openCache() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.As(err, &bad):
-		x.add(Damage, partCache, 0, "%v", err)
+		x.add(Note, partCache, 0, "%v: it is begun anew", err)
 		return nil
 	}
 	return err

@@ -145,7 +145,8 @@ func (s *Snapshot) describe(m Message) string {
 		where(m.file()), m.Flags, s.KeywordsOf(m), m.ModSeq, m.Size, m.CRLFSize, index.StampOf(m.Internal), index.StampOf(m.Saved))
 }
 
-// cached looks at each entry of the cache.
+// cached looks at each entry of the cache. Nothing of that file is synced, and a frame that
+// does not pass its check is none, so one is no damage; an entry that would be believed is.
 func (x *examiner) cached() {
 	if x.cache == nil {
 		return
@@ -162,7 +163,7 @@ func (x *examiner) cached() {
 		_, live := x.state.Find(uid)
 		switch {
 		case err != nil:
-			found.add(Damage, partCache, uid, "%v", err)
+			found.add(Note, partCache, uid, "%v: it counts as not there", err)
 		case uid >= x.state.UIDNext():
 			found.add(Damage, partCache, uid, "no message has had this UID: it would be taken for the one that gets it")
 		case !live:
@@ -172,7 +173,7 @@ func (x *examiner) cached() {
 		}
 	}
 	if err := x.cache.Fault(); err != nil {
-		found.add(Damage, partCache, 0, "%v", err)
+		found.add(Note, partCache, 0, "%v", err)
 	}
 	if x.cache.Begun() { // by a server, while it was read
 		x.add(Note, partCache, 0, "it was begun anew meanwhile")
@@ -188,9 +189,11 @@ func (x *Examination) adopt(y *Examination) {
 	for _, f := range y.Findings {
 		x.add(f.Severity, f.Part, f.UID, "%s", f.Text)
 	}
-	for part, n := range y.Left {
-		x.kept[keptKey{part, Damage}] += n
-		x.Left[part] += n
+	for key, n := range y.kept {
+		if more := n - maxFindings; more > 0 {
+			x.kept[key] += more
+			x.Left[key.part] += more
+		}
 	}
 }
 

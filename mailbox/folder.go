@@ -50,11 +50,10 @@ type Folder interface {
 	// Create makes an empty file in tmp. n is a hint at its size, -1 for none.
 	Create(n int64) (mail.MessageDraft, error)
 
-	// StageCopy makes a copy of the message f of the folder whose directory is
-	// src in this folder's tmp: a hard link where that is possible, else a copy
-	// of the bytes. It gets a base name of its own, and is as durable as its
-	// source once Sync returned.
-	StageCopy(src vfs.Dir, f mail.MessageFile) (mail.MessageDraft, error)
+	// StageCopy makes a copy of the message f of the folder src in this folder's
+	// tmp: a hard link where that is possible, else a copy of the bytes. It gets a
+	// base name of its own, and is as durable as its source once Sync returned.
+	StageCopy(src interface{ Dir() vfs.Dir }, f mail.MessageFile) (mail.MessageDraft, error)
 
 	// Move renames the message f into cur of the folder whose directory is to,
 	// with the flags that f has, in one step that loses nothing. The base name

@@ -20,7 +20,7 @@ func (m *Mailbox) relocate(ctx context.Context, msg *Message) (Message, error) {
 	}
 	v := newFindings(m.Snapshot())
 	if m.settle(v, msg.Base, files) {
-		err = m.commit(v)
+		err = m.commit(ctx, v)
 	} else {
 		err = m.reconcile(ctx, [2]bool{true, true})
 	}

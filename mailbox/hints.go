@@ -21,6 +21,7 @@ type hintQueue struct {
 	gone     bool      // the folder may be gone
 	journal  bool      // somebody wrote to the journal
 	changed  bool      // what is polled looks different
+	taken    uint64    // counts the hints
 	settling bool      // a goroutine is at it
 	stopped  bool
 }
@@ -71,17 +72,26 @@ func (q *hintQueue) loseLocked(since time.Time) {
 
 // drained is what a drain took out.
 type drained struct {
-	list           []Hint
-	overflow, gone bool
-	since          time.Time
+	list     []Hint
+	overflow bool
+	since    time.Time
 }
 
 func (q *hintQueue) drain() drained {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	d := drained{q.list, q.overflow, q.gone, q.since}
-	q.list, q.overflow, q.gone, q.since = nil, false, false, time.Time{}
+	d := drained{q.list, q.overflow, q.since}
+	q.list, q.overflow, q.since = nil, false, time.Time{}
 	return d
+}
+
+// takeGone takes out that the folder may be gone.
+func (q *hintQueue) takeGone() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	gone := q.gone
+	q.gone = false
+	return gone
 }
 
 // names returns the file names that waiting hints name, and whether some were lost.
@@ -110,10 +120,11 @@ func (m *Mailbox) Hint(h Hint) {
 	q := &m.hints
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.taken++
 	switch {
 	case h.Kind == HintJournal:
 		q.journal = true
-	case h.Kind == HintChanged:
+	case h.Kind == HintChanged, h.Kind == HintRegister:
 		q.changed = true
 	case h.Kind == HintGone:
 		q.gone = true
@@ -131,13 +142,16 @@ func (m *Mailbox) Hint(h Hint) {
 	}
 }
 
-// settleHints acts on hints until there are none.
+// settleHints acts on hints until there are none. After a failure it waits for the next.
 func (m *Mailbox) settleHints() {
 	q := &m.hints
 	for {
+		q.mu.Lock()
+		taken := q.taken
+		q.mu.Unlock()
 		err := m.settleOnce()
 		q.mu.Lock()
-		if err != nil || q.stopped || !q.pendingLocked() {
+		if err != nil && taken == q.taken || q.stopped || !q.pendingLocked() {
 			q.settling = false
 			q.mu.Unlock()
 			break
@@ -204,11 +218,8 @@ type trail struct {
 }
 
 // reconcileHints looks at the files that hints name, and only at those.
-func (m *Mailbox) reconcileHints() error {
+func (m *Mailbox) reconcileHints(ctx context.Context) error {
 	d := m.hints.drain()
-	if d.gone && m.departed() {
-		return ErrGone
-	}
 	if d.overflow {
 		m.dirs[inNewDir].lose(d.since)
 		m.dirs[inCurDir].lose(d.since)
@@ -234,7 +245,7 @@ func (m *Mailbox) reconcileHints() error {
 			v.gone.Add(uid)
 		}
 	}
-	if err := m.commit(v); err != nil {
+	if err := m.commit(ctx, v); err != nil {
 		if bearable(err) {
 			return nil // m.full has it tried again; what asks is served meanwhile
 		}

@@ -150,7 +150,11 @@ func fits(s *index.Snapshot, j *index.JournalFile) bool {
 	return s != nil && j != nil && s.Generation() == j.Generation && s.Pos() <= j.Size
 }
 
+// cacheFacts takes the cache's own UIDVALIDITY where the mailbox's is not known.
 func cacheFacts(dir vfs.Dir, validity mail.UIDValidity) *CacheFacts {
+	if h, err := index.ReadCacheHead(dir); err == nil && validity == 0 {
+		validity = h.UIDValidity
+	}
 	c, err := index.LookAtCache(dir, validity)
 	if err == nil {
 		defer c.Close()

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"postrider/index"
 	"postrider/mail"
+	"postrider/vfs"
 )
 
 const (
@@ -31,6 +33,7 @@ func (m *Mailbox) load(shortcut bool) error {
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
+	memory := m.memory()
 	m.journal, m.infos, m.names, m.side = j, newInfos(), nil, side{}
 	m.backing, m.snapped, m.scattered = nil, 0, 0
 	m.epoch++
@@ -48,14 +51,24 @@ func (m *Mailbox) load(shortcut bool) error {
 	if err := j.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); return nil }); err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
-	b.next.at = position{m.epoch, j.Pos()}
-	s := m.publish(b)
-	adopting, err := m.recall(s, found.Damage != nil)
-	if err == nil && !adopting {
-		err = m.identify(s, found.Moved)
+	if memory.ahead(&b.next.head, j.Generation()) {
+		err = m.remember(memory)
+	} else {
+		b.next.at = position{m.epoch, j.Pos()}
+		err = m.settleNumbers(m.publish(b), found)
 	}
 	if err == nil {
 		m.openCache()
+	}
+	return err
+}
+
+// settleNumbers gives a mailbox that was read its numbers: those of another server if
+// it has none, else its own.
+func (m *Mailbox) settleNumbers(s *Snapshot, found index.Opened) error {
+	adopting, err := m.recall(s, found.Damage != nil)
+	if err == nil && !adopting {
+		err = m.identify(s, found.Moved)
 	}
 	return err
 }
@@ -87,14 +100,15 @@ func (m *Mailbox) loadSnapshot(b *builder) {
 
 func (m *Mailbox) newBacking(s *index.Snapshot) *backing {
 	f := &backing{infos: m.infos, file: s, doubt: m.doubt, inserted: m.inserted}
-	f.other = func() (*Snapshot, error) { return m.fromJournal(s) }
+	dir, now := m.dir, m.now
+	f.other = func() (*Snapshot, error) { return fromJournal(dir, s, now) }
 	return f
 }
 
 // fromJournal makes the state of a snapshot file from the journal that it is of.
-func (m *Mailbox) fromJournal(file *index.Snapshot) (*Snapshot, error) {
-	l := newLooker(m.now)
-	err := index.ReadUpTo(m.dir, file.Generation(), file.Pos(), l.take)
+func fromJournal(dir vfs.Dir, file *index.Snapshot, now func() time.Time) (*Snapshot, error) {
+	l := newLooker(now)
+	err := index.ReadUpTo(dir, file.Generation(), file.Pos(), l.take)
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +118,14 @@ func (m *Mailbox) fromJournal(file *index.Snapshot) (*Snapshot, error) {
 // identify gives a mailbox without a UIDVALIDITY one, and goes above every UID that
 // may have been given elsewhere.
 func (m *Mailbox) identify(s *Snapshot, moved bool) error {
+	known, err := m.floor(s)
+	if err != nil {
+		return err
+	}
 	v, next, modseq := s.validity, s.uidNext, s.modseq
 	if v == 0 {
-		var err error
-		if v, err = m.c.Validity(); err != nil {
-			return fmt.Errorf("asking for a UIDVALIDITY: %w", err)
+		if v, err = m.baptize(known); err != nil {
+			return err
 		}
 	}
 	lost := m.lostTail()
@@ -119,17 +136,16 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 		}
 		next, modseq = next+min(lost, maxUID-next), modseq+mail.ModSeq(lost)
 	}
-	if m.c.Floor != nil {
-		uid, mod, err := m.c.Floor()
-		if err != nil {
-			return fmt.Errorf("asking for the account's marks: %w", err)
-		}
-		next, modseq = max(next, uid), max(modseq, mod)
+	doubt := moved || lost > 0 || s.validity == 0 || m.interrupted() || m.behind(known)
+	if doubt && known.UIDValidity == v {
+		next, modseq = max(next, min(known.UIDNext, maxUID)), max(modseq, known.ModSeq)
 	}
+	m.unproven = !doubt && s.uidNext > 1
 	if v == s.validity && next == s.uidNext && modseq == s.modseq {
-		return m.markLife()
+		err = m.noteMarks()
+	} else {
+		err = m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 	}
-	err := m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 	if err == nil {
 		err = m.markLife()
 	}
@@ -182,7 +198,10 @@ func (m *Mailbox) reload(shortcut bool) error {
 	m.sync.run.Lock()
 	m.journal.Close()
 	m.sync.run.Unlock()
-	err := m.load(shortcut)
+	err := m.reopenIndexDir()
+	if err == nil {
+		err = m.load(shortcut)
+	}
 	if err != nil {
 		m.doubtful.Store(true)
 	}
@@ -214,16 +233,17 @@ func (m *Mailbox) readTail() error {
 	b := newBuilder(m.Snapshot(), m.infos)
 	n := 0
 	err = m.journal.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); n++; return nil })
-	if errors.Is(err, index.ErrReplaced) {
-		return m.reload(true)
-	}
-	if err != nil {
+	replaced := errors.Is(err, index.ErrReplaced)
+	if err != nil && !replaced {
 		m.doubtful.Store(true) // a part of it was applied, and is lost with b
 		return fmt.Errorf("reading the journal: %w", err)
 	}
 	if n > 0 {
 		b.next.at = position{m.epoch, m.journal.Pos()}
 		m.publish(b)
+	}
+	if replaced {
+		return m.reload(true)
 	}
 	return nil
 }
@@ -235,6 +255,7 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 	m.scattered += b.unhomed
 	m.removed = m.removed || b.shrunk
 	s := b.finish()
+	m.keepLater()
 	old := m.snap.Swap(s)
 	if old == nil || s.modseq != old.modseq || s.uidNext != old.uidNext || s.validity != old.validity {
 		m.wake()
@@ -246,9 +267,19 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 // without a mod-sequence of its own is nothing that must be durable before it is told.
 func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 	batch := &index.Batch{ModSeq: modseq, At: index.StampOf(m.now()), Records: records}
-	end, err := m.journal.Append(batch)
+	if err := m.registerKeywords(records); err != nil {
+		m.full = true
+		return err
+	}
+	m.markLifeOf(batch)
+	err := m.markAhead(batch)
+	var end int64
+	if err == nil {
+		end, err = m.journal.Append(batch)
+	}
 	if err != nil {
 		m.full = true // what happened to files is not written down
+		m.reg.reread = true
 		switch {
 		case errors.Is(err, index.ErrSyncFailed):
 			m.doubtful.Store(true)

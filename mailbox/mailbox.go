@@ -33,6 +33,7 @@ type Mailbox struct {
 	// it. A channel, so that who waits can give up.
 	lock      chan struct{}
 	dir       vfs.Dir        // of the index files
+	left      []vfs.Dir      // what dir was before somebody put another in its place
 	journal   *index.Journal // replaced only with sync.run held, too
 	infos     *infos
 	names     *nameTable
@@ -42,6 +43,7 @@ type Mailbox struct {
 	removed   bool      // messages have gone since the cache was looked at
 	rested    time.Time // when the compactor may come again
 	side      side
+	reg       registerState
 	epoch     uint64 // counts the journal files that this process had open
 	serial    uint64 // counts the snapshots
 	snapped   int64  // where in the journal the snapshot file stands
@@ -51,6 +53,8 @@ type Mailbox struct {
 	unclaimed bool    // the journal does not know of every claim of \Recent
 	past      *Past   // what the next reading takes over; nil: nothing
 	pastLost  bool    // there was a journal, and nothing is left of it
+	unproven  bool    // the journal was not yet compared with the directories
+	unnoted   bool    // the account could not be told of the numbers
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
 	again     *time.Timer // nil: lookAgain was never called
@@ -83,13 +87,16 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if m.c.Poll <= 0 {
 		m.c.Poll = time.Minute
 	}
+	if m.c.LockWait <= 0 {
+		m.c.LockWait = 30 * time.Second
+	}
 	m.dev, m.ino = c.Folder.Dir().Key()
 	if m.shape = c.shape; m.shape == (shape{}) {
 		m.shape = usual()
 	}
-	unlock, err := c.Folder.Dir().Lock(ctx)
+	unlock, err := m.lockFolder(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("locking the mailbox: %w", err)
+		return nil, err
 	}
 	defer unlock()
 	if m.dir, err = openIndexDir(c.Folder.Dir()); err != nil {
@@ -97,8 +104,13 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	}
 	err = m.load(true)
 	if err == nil {
+		m.full = m.full || len(m.intents()) > 0
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
+		m.unproven = false
+	}
+	if err == nil {
+		err = m.meetRegister(ctx)
 	}
 	if err != nil && (m.past != nil || !bearable(err)) {
 		m.shut()
@@ -169,10 +181,14 @@ func (m *Mailbox) hasListeners() bool {
 
 // take takes the lock of this process.
 func (m *Mailbox) take(ctx context.Context) error {
+	late := time.NewTimer(m.c.LockWait)
+	defer late.Stop()
 	select {
 	case m.lock <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-late.C:
+		return fmt.Errorf("waiting for another session: %w", ErrInUse)
 	}
 	switch {
 	case m.closed:
@@ -196,10 +212,22 @@ func (m *Mailbox) change(ctx context.Context, f func() error) error {
 }
 
 // locked does the work of change for who holds the lock of this process.
-func (m *Mailbox) locked(ctx context.Context, f func() error) (err error) {
-	unlock, err := m.folder.Dir().Lock(ctx)
+func (m *Mailbox) locked(ctx context.Context, f func() error) error {
+	if m.hints.takeGone() && m.departed() {
+		return ErrGone
+	}
+	err := m.lockedHere(ctx, f)
+	if errors.Is(err, fs.ErrNotExist) && m.departed() {
+		return ErrGone
+	}
+	return err
+}
+
+// lockedHere is locked for a folder that is there.
+func (m *Mailbox) lockedHere(ctx context.Context, f func() error) (err error) {
+	unlock, err := m.lockFolder(ctx)
 	if err != nil {
-		return fmt.Errorf("locking the mailbox: %w", err)
+		return err
 	}
 	defer unlock()
 	whole := false
@@ -208,7 +236,7 @@ func (m *Mailbox) locked(ctx context.Context, f func() error) (err error) {
 			m.doubtful.Store(true)
 		}
 		if lost, ok := recovered(recover()); ok {
-			err = fmt.Errorf("%w: %w", ErrDoubtful, lost)
+			err = lost
 		}
 	}()
 	err = m.catchUp(ctx)
@@ -225,6 +253,12 @@ func (m *Mailbox) locked(ctx context.Context, f func() error) (err error) {
 
 // catchUp takes in what other processes wrote and what hints tell.
 func (m *Mailbox) catchUp(ctx context.Context) error {
+	if m.indexDirReplaced() {
+		m.full = true
+		if err := m.renewIndex(); err != nil {
+			return err
+		}
+	}
 	if m.doubtful.Load() {
 		if err := m.recover(ctx); err != nil {
 			return errors.Join(ErrDoubtful, err)
@@ -233,8 +267,15 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 	if err := m.readTail(); err != nil {
 		return err
 	}
+	if err := m.takePending(ctx); err != nil {
+		return err
+	}
+	m.full = m.full || len(m.intents()) > 0
 	m.lookBefore()
-	return m.reconcileHints()
+	if err := m.reconcileHints(ctx); err != nil {
+		return err
+	}
+	return m.meetRegister(ctx)
 }
 
 // touched notes that we changed names in directories: they are to be synced before
@@ -267,6 +308,7 @@ func (m *Mailbox) Close() error {
 	m.hints.stop()
 	m.settlers.Wait()
 	m.stopCompactor()
+	m.endKeeping()
 	var err error
 	if !m.gone.Load() && !m.doubtful.Load() {
 		err = m.Durable(ctx, m.Snapshot())
@@ -274,6 +316,7 @@ func (m *Mailbox) Close() error {
 			err = m.syncDeferred()
 		}
 		if err == nil {
+			m.keepAtEnd()
 			err = m.change(ctx, m.finish)
 		}
 		if errors.Is(err, ErrClosed) || bearable(err) {
@@ -304,9 +347,12 @@ func (m *Mailbox) finish() error {
 	if m.unclaimed {
 		records = append(records, index.RecentClaimed{UpTo: m.Snapshot().recentFrom - 1})
 	}
-	if m.side.marks[unsafeMark] != "" {
-		records = append(records, index.Mark{Name: unsafeMark})
+	for _, name := range [2]string{unsafeMark, lifeMark} {
+		if m.side.marks[name] != "" {
+			records = append(records, index.Mark{Name: name})
+		}
 	}
+	records = append(records, m.keptMark()...)
 	if len(records) > 0 {
 		if err := m.note(records...); err != nil {
 			return err
@@ -323,6 +369,9 @@ func (m *Mailbox) shut() error {
 	if c := m.cache.Load(); c != nil {
 		errs = append(errs, c.Close())
 	}
-	errs = append(errs, m.backing.close(), m.dir.Close())
+	errs = append(errs, m.backing.close())
+	for _, d := range append(m.left, m.dir) {
+		errs = append(errs, d.Close())
+	}
 	return errors.Join(errs...)
 }

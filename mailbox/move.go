@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -61,14 +62,18 @@ func (s *Snapshot) existing(uids mail.UIDSet) mail.UIDSet {
 // moveSome moves one slice with both mailboxes locked, in the order of their IDs.
 func moveSome(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox, res *CopyResult) error {
 	if src == dst {
-		return src.change(ctx, func() error { return moveLocked(ctx, src, uids, dst, res) })
+		return src.change(ctx, func() error {
+			return dst.give(ctx, func() error { return moveLocked(ctx, src, uids, dst, res) })
+		})
 	}
 	first, second := src, dst
 	if dst.dev < src.dev || dst.dev == src.dev && dst.ino < src.ino {
 		first, second = dst, src
 	}
 	return first.change(ctx, func() error {
-		return second.change(ctx, func() error { return moveLocked(ctx, src, uids, dst, res) })
+		return second.change(ctx, func() error {
+			return dst.give(ctx, func() error { return moveLocked(ctx, src, uids, dst, res) })
+		})
 	})
 }
 
@@ -81,7 +86,10 @@ type moved struct {
 
 func moveLocked(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox, res *CopyResult) error {
 	var done []moved
-	var err error
+	notes, err := dst.intend(src, uids)
+	if err != nil {
+		return err
+	}
 	for _, uid := range uids {
 		s := src.Snapshot()
 		msg, ok := s.Lookup(uid)
@@ -108,7 +116,12 @@ func moveLocked(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox
 		return err
 	}
 	dst.touched(false, true)
-	return errors.Join(err, recordMove(src, dst, done, res))
+	if len(notes) > 0 {
+		if serr := syncRenames(src, dst, done); serr != nil {
+			return errors.Join(err, serr, moveBack(src, dst, done))
+		}
+	}
+	return errors.Join(err, recordMove(src, dst, done, notes, res))
 }
 
 // moveFile renames one file. One whose base name the destination has already gets
@@ -141,27 +154,31 @@ func moveBack(src, dst *Mailbox, done []moved) (err error) {
 
 // recordMove tells the destination first: a crash between the two is found by
 // reconciling.
-func recordMove(src, dst *Mailbox, done []moved, res *CopyResult) error {
+func recordMove(src, dst *Mailbox, done []moved, notes []string, res *CopyResult) error {
 	words := newWords(dst.Snapshot())
-	next := dst.Snapshot().uidNext
-	var records []index.Record
+	var rows []index.Message
 	var gone, from, to mail.UIDSet
 	for _, mv := range done {
 		set, err := words.set(mv.keywords)
 		if err != nil {
 			set = 0 // the message is there already: it goes without keywords
 		}
-		records = append(records, index.Appended{Message: index.Message{
-			UID: next, Flags: mv.file.Flags, New: mv.file.New, Keywords: set, Size: mv.msg.Size, CRLFSize: mv.msg.CRLFSize,
+		rows = append(rows, index.Message{
+			Flags: mv.file.Flags, New: mv.file.New, Keywords: set, Size: mv.msg.Size, CRLFSize: mv.msg.CRLFSize,
 			Internal: index.StampOf(mv.msg.Internal), Saved: index.StampOf(dst.now()),
 			Base: strings.Clone(mv.file.Base), Info: strings.Clone(infoOf(mv.file)),
-		}})
+		})
 		gone.Add(mv.msg.UID)
 		from.Add(mv.msg.UID)
-		to.Add(next)
-		next++
 	}
-	if err := dst.tell(append(words.records(), records...)...); err != nil {
+	records, err := dst.numberRows(rows)
+	if err == nil {
+		err = dst.tell(slices.Concat(words.records(), records, cleared(notes))...)
+	}
+	for _, row := range rows {
+		to.Add(row.UID)
+	}
+	if err != nil {
 		if src == dst {
 			return err
 		}

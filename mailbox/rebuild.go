@@ -32,6 +32,8 @@ type List struct {
 	UIDValidity mail.UIDValidity
 	UIDNext     mail.UID
 	UIDs        map[string]mail.UID // by base name
+	Keywords    map[string][]string // likewise
+	Err         error               // what could not be read of it
 }
 
 // Rebuilt says what Rebuild made.
@@ -142,7 +144,7 @@ func (r *rebuilder) fromJournal() error {
 		return ending.ReadOnly
 	case len(ending.Gaps) > 0:
 		return fmt.Errorf("%w: bytes %d to %d were on disk once and cannot be read", ErrNotWhole, ending.Gaps[0].From, ending.Gaps[0].To)
-	case fits(r.file, r.journal) && r.file.Pos() > ending.End:
+	case r.file != nil && r.file.Generation() == r.journal.Generation && r.file.Pos() > ending.End:
 		return fmt.Errorf("%w: it ends before its own snapshot", ErrNotWhole)
 	}
 	if err := r.putAside(index.SnapshotName); err != nil {

@@ -224,26 +224,38 @@ func (r *rebuilder) lists(l *looker) error {
 		return fmt.Errorf("reading the directories: %w", err)
 	}
 	for _, list := range r.Lists {
+		if list.UIDValidity == 0 {
+			r.source(list.Name, 0, list.Err)
+			continue
+		}
 		s := l.begun(list.UIDValidity)
 		if s.validity != list.UIDValidity {
 			r.source(list.Name, 0, fmt.Errorf("it is of UIDVALIDITY %d, not %d", list.UIDValidity, s.validity))
 			continue
 		}
-		l.take(&index.Batch{ModSeq: s.modseq, Records: l.listed(s, list.UIDs, files)})
-		r.source(list.Name, len(list.UIDs), nil)
+		l.take(&index.Batch{ModSeq: s.modseq + 1, Records: l.listed(s, &list, files)})
+		r.source(list.Name, len(list.UIDs), list.Err)
 	}
 	return nil
 }
 
 // listed is what a list adds: the files that are there.
-func (l *looker) listed(s *Snapshot, uids map[string]mail.UID, files map[string]mail.MessageFile) []index.Record {
+func (l *looker) listed(s *Snapshot, list *List, files map[string]mail.MessageFile) []index.Record {
 	taken := l.m.side.goneUIDs()
 	var records []index.Record
-	for base, uid := range uids {
-		if f, there := files[base]; there && !taken[uid] && l.free(s, uid, base) {
-			taken[uid] = true
-			records = append(records, l.m.appendedRecord(uid, sighting{file: f}))
+	for base, uid := range list.UIDs {
+		f, there := files[base]
+		if !there || taken[uid] || !l.free(s, uid, base) {
+			continue
 		}
+		taken[uid] = true
+		r := l.m.appendedRecord(uid, sighting{file: f})
+		set, named := l.keywords(list.Keywords[base])
+		if len(named) > 0 {
+			l.take(&index.Batch{Records: named})
+		}
+		r.Keywords = set
+		records = append(records, r)
 	}
 	slices.SortFunc(records, func(a, b index.Record) int {
 		return cmp.Compare(a.(index.Appended).UID, b.(index.Appended).UID)

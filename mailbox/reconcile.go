@@ -65,9 +65,11 @@ func (m *Mailbox) Refresh(ctx context.Context) (*Snapshot, error) {
 	return m.Snapshot(), nil
 }
 
-// bearable says that nothing can be written down, which does not keep anybody from
+// bearable says that nothing can be written down, or no UID be given, which does not keep anybody from
 // reading what is known.
-func bearable(err error) bool { return errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly) }
+func bearable(err error) bool {
+	return errors.Is(err, ErrFull) || errors.Is(err, ErrReadOnly) || errors.Is(err, ErrBusy)
+}
 
 // quiet says that nothing calls for the file lock. It costs three fstats.
 func (m *Mailbox) quiet() (bool, error) {
@@ -79,6 +81,9 @@ func (m *Mailbox) quiet() (bool, error) {
 	if grown, err := m.journal.Grown(); err != nil || grown {
 		return false, err
 	}
+	if same, err := m.registerQuiet(); err != nil || !same {
+		return false, nil
+	}
 	dirs, err := m.unread()
 	return dirs == [2]bool{} && m.hints.empty(), err
 }
@@ -88,9 +93,6 @@ func (m *Mailbox) readStale(ctx context.Context) error {
 	dirs, err := m.unread()
 	if err == nil && dirs != [2]bool{} {
 		err = m.reconcile(ctx, dirs)
-	}
-	if errors.Is(err, fs.ErrNotExist) && m.departed() {
-		return ErrGone
 	}
 	return err
 }
@@ -108,6 +110,9 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 		defer m.forgetNames()
 	}
 	m.countReading()
+	if dirs == [2]bool{true, true} {
+		clear(m.twins) // they are found again
+	}
 	v := &survey{m: m, findings: newFindings(s), seen: make(bitmap, (s.Len()+63)/64)}
 	err = m.folder.Scan(dirs[inNewDir], dirs[inCurDir], func(f mail.MessageFile) bool { v.take(f); return ctx.Err() == nil })
 	if err == nil {
@@ -128,12 +133,17 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 	if m.past != nil {
 		err = m.takeOver(ctx, v.findings)
 	} else {
-		err = m.commit(v.findings)
+		err = m.commit(ctx, v.findings)
 	}
 	if err != nil {
 		return err
 	}
-	m.full = unsure
+	if dirs == [2]bool{true, true} {
+		if err := m.forgetIntents(); err != nil {
+			return err
+		}
+	}
+	m.full, m.unproven = unsure, false
 	m.noteReading(dirs, before, after, began)
 	return nil
 }
@@ -142,8 +152,9 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 type survey struct {
 	m *Mailbox
 	*findings
-	seen    bitmap // by index in the snapshot
-	doubled map[string][]mail.MessageFile
+	seen     bitmap // by index in the snapshot
+	restless bool   // no reading was quiet enough to prove an absence
+	doubled  map[string][]mail.MessageFile
 }
 
 type bitmap []uint64
@@ -234,20 +245,15 @@ func (v *survey) secondReading(ctx context.Context, dirs [2]bool) (unsure bool, 
 	if len(missing) == 0 {
 		return false, nil
 	}
-	again := map[string][]mail.MessageFile{}
-	v.m.countReading()
-	err = v.m.folder.Scan(true, true, func(f mail.MessageFile) bool {
-		if _, ok := missing[f.Base]; ok {
-			again[f.Base] = append(again[f.Base], f)
-		}
-		return ctx.Err() == nil
-	})
-	if err == nil {
-		err = ctx.Err()
-	}
+	again, err := v.find(ctx, missing)
 	if err != nil {
 		return false, err
 	}
+	if again, err = v.lookOn(ctx, missing, again); err != nil {
+		return false, err
+	}
+	// What the kernel has still to tell of the time of the readings counts, too.
+	v.restless = v.restless || v.m.covered() && !v.m.c.Watch.Drained()
 	named, lost := v.m.hints.names()
 	for _, msg := range v.s.All(0) {
 		uid, ok := missing[msg.Base]
@@ -256,7 +262,7 @@ func (v *survey) secondReading(ctx context.Context, dirs [2]bool) (unsure bool, 
 		}
 		switch files := again[msg.Base]; {
 		case len(files) > 0 && v.m.settle(v.findings, msg.Base, files):
-		case len(files) > 0 || lost || v.m.isNamed(named, msg.Base):
+		case len(files) > 0 || lost || v.restless || v.m.isNamed(named, msg.Base):
 			unsure = true
 		default:
 			v.gone.Add(uid)
@@ -286,8 +292,8 @@ func (m *Mailbox) settle(v *findings, base string, files []mail.MessageFile) boo
 			case at.info.Ino != ino:
 				m.separate(v, at)
 			case there[main].file.New && !at.file.New: // the move to cur, half-way
-				main, there[k] = k, there[main]
-				m.twins[base] = append(m.twins[base], there[k].file)
+				m.twins[base] = append(m.twins[base], there[main].file)
+				main = k
 			default:
 				m.twins[base] = append(m.twins[base], at.file)
 			}

@@ -23,12 +23,17 @@ type side struct {
 	unknown   []index.Unknown
 	vanished  []index.Vanished // oldest first, with mod-sequence and time
 	count     int              // of UIDs in vanished
+	listed    mail.ModSeq      // of the last batch that changes what a register shows
+	ahead     Marks            // what the account knows, as far as the journal knows of it
 	forgotten mail.ModSeq      // what vanished up to here is not remembered in full
 }
 
 func (s *side) apply(batch *index.Batch) {
 	s.times = index.Times{} // each batch says anew what its mtimes are
 	for _, r := range batch.Records {
+		if listed(r) {
+			s.listed = batch.ModSeq
+		}
 		switch r := r.(type) {
 		case index.Times:
 			s.times = r
@@ -38,6 +43,9 @@ func (s *side) apply(batch *index.Batch) {
 			}
 			if s.marks[r.Name] = r.Value; r.Value == "" {
 				delete(s.marks, r.Name)
+			}
+			if r.Name == aheadMark {
+				s.ahead = parseMarks(r.Value)
 			}
 		case index.Unknown:
 			s.unknown = append(s.unknown, r)

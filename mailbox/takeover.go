@@ -89,6 +89,19 @@ func (m *Mailbox) recall(s *Snapshot, lost bool) (adopting bool, err error) {
 	return true, nil
 }
 
+// takePending takes over what a reload found, before anything else happens.
+func (m *Mailbox) takePending(ctx context.Context) error {
+	if m.past == nil {
+		return nil
+	}
+	m.full = true
+	if err := m.readStale(ctx); err != nil {
+		m.doubtful.Store(true)
+		return err
+	}
+	return nil
+}
+
 // takeOver puts the state in place that the predecessor's knowledge and the files make.
 func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	past := m.past
@@ -113,7 +126,7 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	words := &adoptedKeywords{sets: map[string]index.SetID{}}
 	add := func(uid mail.UID, at sighting) {
 		r := m.appendedRecord(uid, at)
-		set, named := words.set(b.next.keywords, past.keywords(at.file))
+		set, named := words.set(b.next.keywords, past.KeywordsOf(at.file))
 		apply(named...)
 		r.Keywords = set
 		m.applyRecord(b, modseq, r)
@@ -133,6 +146,9 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	m.log.Info("the UIDs of another server were taken over", "folder", m.folder.Dir().Path(), "server", past.Software,
 		"uidvalidity", past.UIDValidity, "uidnext", past.UIDNext, "kept", len(known), "new", len(fresh),
 		"gone", past.numbered()-len(known), "damaged", past.Damaged, "keywords dropped", words.dropped)
+	if err := m.noteMarks(); err != nil {
+		return err
+	}
 	return m.markLife()
 }
 
@@ -143,14 +159,14 @@ func (m *Mailbox) adoptedFloor() (next mail.UID, modseq mail.ModSeq, err error) 
 	for _, msg := range m.past.Messages {
 		next = max(next, msg.UID+1)
 	}
-	var floor mail.UID
-	if m.c.Floor != nil {
-		if floor, modseq, err = m.c.Floor(); err != nil {
-			return 0, 0, fmt.Errorf("asking for the account's marks: %w", err)
-		}
-		next = max(next, floor)
+	known, err := m.floor(m.Snapshot())
+	if err != nil {
+		return 0, 0, err
 	}
-	if m.pastLost && floor == 0 { // nobody remembers how far it was
+	switch {
+	case known.UIDValidity == m.past.UIDValidity:
+		next, modseq = max(next, known.UIDNext), known.ModSeq
+	case m.pastLost: // nobody remembers how far it was
 		next, modseq = next+jump, modseq+jump
 	}
 	return next, modseq, nil
@@ -229,7 +245,8 @@ func (p *Past) numbered() (n int) {
 	return n
 }
 
-func (p *Past) keywords(f mail.MessageFile) []string {
+// KeywordsOf returns the keywords that the message in a file had.
+func (p *Past) KeywordsOf(f mail.MessageFile) []string {
 	words := p.Messages[f.Base].Keywords
 	if p.Shown != nil {
 		words = slices.Concat(words, p.Shown(f.Name))
@@ -293,10 +310,4 @@ func (a *adoptedKeywords) usable(t *keywordTable, words []string) []string {
 		return true
 	})
 	return slices.Clip(good)
-}
-
-// Adopted says from what the mailbox was taken over, "" if it was not.
-func (m *Mailbox) Adopted(ctx context.Context) (from string, err error) {
-	err = m.change(ctx, func() error { from = m.side.marks[adoptedMark]; return nil })
-	return from, err
 }

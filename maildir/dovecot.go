@@ -66,7 +66,11 @@ func ReadUIDList(dir vfs.Dir) (*UIDList, error) {
 		return nil, fmt.Errorf("read Dovecot's UIDs: %w", err)
 	}
 	defer file.Close()
-	l, err := parseUIDList(io.LimitReader(file, maxUIDListSize))
+	bounded := &io.LimitedReader{R: file, N: maxUIDListSize}
+	l, err := parseUIDList(bounded)
+	if err == nil && bounded.N == 0 {
+		err = fmt.Errorf("%w: it has %d bytes or more", ErrDovecot, maxUIDListSize)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read Dovecot's UIDs: %s/%s: %w", dir.Path(), uidlistFile, err)
 	}

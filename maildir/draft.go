@@ -60,27 +60,18 @@ func (f *Folder) createTemp() (*draft, error) {
 	return nil, fmt.Errorf("create a message in %s: %w", f.dir.Path(), err)
 }
 
-// StageCopy makes a copy of the message m of the Maildir in src in tmp: a hard
-// link where that is possible, else a copy of the bytes. A link is safe: flags
-// are in the name, nobody writes into a message file, and the date is the same.
-func (f *Folder) StageCopy(src vfs.Dir, m mail.MessageFile) (mail.MessageDraft, error) {
-	where := "cur"
-	if m.New {
-		where = "new"
-	}
-	from, err := src.OpenDir(where)
+// StageCopy makes a copy of the message m of the Maildir src in tmp: a hard link
+// where that is possible, else a copy of the bytes. A link is safe: flags are in the
+// name, nobody writes into a message file, and the date is the same.
+func (f *Folder) StageCopy(src interface{ Dir() vfs.Dir }, m mail.MessageFile) (mail.MessageDraft, error) {
+	from, done, err := openSub(src, m.New)
 	if err != nil {
 		return nil, err
 	}
-	defer from.Close()
-	file, err := from.Open(m.Name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	d, err := f.linkTemp(from, m.Name, file)
+	defer done()
+	d, err := f.linkTemp(from, m.Name)
 	if d == nil && err == nil {
-		d, err = f.copyTemp(file)
+		d, err = f.copyTemp(from, m.Name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("copy a message to %s: %w", f.dir.Path(), err)
@@ -90,11 +81,30 @@ func (f *Folder) StageCopy(src vfs.Dir, m mail.MessageFile) (mail.MessageDraft, 
 	return d, nil
 }
 
+// openSub is new or cur of a Maildir, and what is to be done after its use.
+func openSub(src interface{ Dir() vfs.Dir }, inNew bool) (vfs.Dir, func(), error) {
+	if f, ok := src.(*Folder); ok {
+		return f.sub(inNew), func() {}, nil
+	}
+	where := "cur"
+	if inNew {
+		where = "new"
+	}
+	d, err := src.Dir().OpenDir(where)
+	if err != nil {
+		return nil, nil, err
+	}
+	return d, func() { d.Close() }, nil
+}
+
 // linkTemp returns nil and no error where a link cannot be made but a copy can.
-func (f *Folder) linkTemp(from vfs.Dir, name string, file vfs.File) (*draft, error) {
-	st, err := file.Stat()
+func (f *Folder) linkTemp(from vfs.Dir, name string) (*draft, error) {
+	st, err := from.Stat(name)
 	if err != nil {
 		return nil, err
+	}
+	if st.Type != vfs.Regular {
+		return nil, vfs.ErrNotRegular
 	}
 	for range maxUniqueTries {
 		temp := f.o.Unique.Temp()
@@ -116,7 +126,7 @@ func (f *Folder) linkTemp(from vfs.Dir, name string, file vfs.File) (*draft, err
 	return nil, err
 }
 
-// checkLink makes sure that the link is one to the file that was opened.
+// checkLink makes sure that the link is one to the file that was looked at.
 func (f *Folder) checkLink(d *draft) (*draft, error) {
 	st, err := f.tmp.Stat(d.name)
 	if err == nil && (st.Ino != d.ino || st.Type != vfs.Regular) {
@@ -130,7 +140,12 @@ func (f *Folder) checkLink(d *draft) (*draft, error) {
 }
 
 // copyTemp copies the bytes.
-func (f *Folder) copyTemp(file vfs.File) (*draft, error) {
+func (f *Folder) copyTemp(from vfs.Dir, name string) (*draft, error) {
+	file, err := from.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
 	st, err := file.Stat()
 	if err != nil {
 		return nil, err
@@ -183,7 +198,7 @@ func (d *draft) Sync() error {
 }
 
 func (d *draft) syncCopy() error {
-	file, err := d.f.tmp.OpenFile(d.name, os.O_RDWR, 0)
+	file, err := d.f.tmp.Open(d.name)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"postrider/vfs"
 )
 
-// courierimapkeywords is the directory in which Courier keeps a folder's keywords:
+// CourierKeywords is the directory in which Courier keeps a folder's keywords:
 //
 //	:list             the state of all messages
 //	<base>            the newest set of one message, not yet in :list
@@ -24,8 +24,9 @@ import (
 //
 // A set is one keyword a line; it replaces what :list says of its message. N is the
 // time in steps of slotLen at which it went into :list, and one more.
+const CourierKeywords = "courierimapkeywords"
+
 const (
-	keywordsDir  = "courierimapkeywords"
 	keywordsList = ":list"
 	keywordsTemp = ".tmp."
 	slotLen      = 300 // seconds
@@ -47,7 +48,7 @@ var errKeywords = errors.New("courierimapkeywords is larger than can be")
 // ReadKeywords returns the keywords of the messages that have any, by base name. It
 // writes nothing. A folder without courierimapkeywords has none.
 func (f *Folder) ReadKeywords() (map[string][]string, error) {
-	d, err := f.dir.OpenDir(keywordsDir)
+	d, err := f.dir.OpenDir(CourierKeywords)
 	if errors.Is(err, fs.ErrNotExist) {
 		return map[string][]string{}, nil
 	}

@@ -27,10 +27,10 @@ func keywordFolder(t testing.TB, files map[string]string) *Folder {
 	if files == nil {
 		return f
 	}
-	if err := f.Dir().Mkdir(keywordsDir, 0o700); err != nil {
+	if err := f.Dir().Mkdir(CourierKeywords, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	d, err := f.Dir().OpenDir(keywordsDir)
+	d, err := f.Dir().OpenDir(CourierKeywords)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func keywordFolder(t testing.TB, files map[string]string) *Folder {
 // keywordNames is what lies in courierimapkeywords.
 func keywordNames(t testing.TB, f *Folder) string {
 	t.Helper()
-	d, err := f.Dir().OpenDir(keywordsDir)
+	d, err := f.Dir().OpenDir(CourierKeywords)
 	if err != nil {
 		t.Fatal(err)
 	}

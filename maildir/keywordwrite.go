@@ -23,7 +23,7 @@ const (
 // came to be; "" if there is none. Two changes in one grain of the file system's clock
 // look the same.
 func (f *Folder) KeywordsStamp() (string, time.Time, error) {
-	st, err := f.dir.Stat(keywordsDir)
+	st, err := f.dir.Stat(CourierKeywords)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", time.Time{}, nil
 	}
@@ -50,10 +50,23 @@ func (f *Folder) WriteKeywords(base string, words []string) error {
 	return nil
 }
 
+// MakeCourierKeywords makes courierimapkeywords in a folder with a courierimapuiddb, as
+// Courier does whenever somebody looks at the folder: it is what both watch.
+func (f *Folder) MakeCourierKeywords() error {
+	if _, err := f.dir.Stat(uiddbFile); err != nil {
+		return ignoreMissing(err)
+	}
+	d, err := f.openKeywords()
+	if err != nil {
+		return err
+	}
+	return d.Close()
+}
+
 // openKeywords opens courierimapkeywords, and makes it with the permissions of the
 // folder.
 func (f *Folder) openKeywords() (vfs.Dir, error) {
-	d, err := f.dir.OpenDir(keywordsDir)
+	d, err := f.dir.OpenDir(CourierKeywords)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return d, err
 	}
@@ -61,7 +74,7 @@ func (f *Folder) openKeywords() (vfs.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.dir.Mkdir(keywordsDir, st.Mode.Perm()); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := f.dir.Mkdir(CourierKeywords, st.Mode.Perm()); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	if !f.o.NoSync {
@@ -69,7 +82,7 @@ func (f *Folder) openKeywords() (vfs.Dir, error) {
 			return nil, err
 		}
 	}
-	return f.dir.OpenDir(keywordsDir)
+	return f.dir.OpenDir(CourierKeywords)
 }
 
 // putUpdate publishes one message's set.
@@ -139,7 +152,7 @@ func (f *Folder) StoreKeywords(sets map[string][]string) error {
 }
 
 func (f *Folder) storeKeywords(sets map[string][]string) error {
-	d, err := f.dir.OpenDir(keywordsDir)
+	d, err := f.dir.OpenDir(CourierKeywords)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !hasKeywords(sets) {
 			return nil
@@ -355,4 +368,21 @@ func removeIfOld(d vfs.Dir, name string, now time.Time) error {
 		err = d.Remove(name)
 	}
 	return ignoreMissing(err)
+}
+
+// TidyKeywords changes no set of the messages in sets, and removes what lies in
+// courierimapkeywords for longer than its readers need it, and for other messages.
+func (f *Folder) TidyKeywords(sets map[string][]string) error {
+	d, err := f.dir.OpenDir(CourierKeywords)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = f.tidyKeywords(d, sets)
+		d.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("tidy Courier's keywords: %s: %w", f.dir.Path(), err)
+	}
+	return nil
 }

@@ -46,7 +46,7 @@ func TestKeywordUpdateLives(t *testing.T) {
 			t.Errorf("%v later: %s, %v", step.later, keywordText(got), err)
 		}
 	}
-	d, _ := f.Dir().OpenDir(keywordsDir)
+	d, _ := f.Dir().OpenDir(CourierKeywords)
 	if got := fileText(t, d, ":list"); got != "$Junk\nWork\n\n1.host,S=29:0 1\n" && got != "Work\n$Junk\n\n1.host,S=29:0 1\n" {
 		t.Errorf("the list is %q", got)
 	}
@@ -128,7 +128,7 @@ func TestStoreManyKeywords(t *testing.T) {
 	if names := strings.Fields(keywordNames(t, f)); len(names) > 3 {
 		t.Errorf("%d names: %s", len(names), names)
 	}
-	d, _ := f.Dir().OpenDir(keywordsDir)
+	d, _ := f.Dir().OpenDir(CourierKeywords)
 	if err := d.SetTimes("gone.h", time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestStoreNoKeywords(t *testing.T) {
 	if err := f.StoreKeywords(map[string][]string{"1.h": nil}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Dir().Stat(keywordsDir); err == nil {
+	if _, err := f.Dir().Stat(CourierKeywords); err == nil {
 		t.Error("a directory was made for nothing")
 	}
 	if s, _, err := f.KeywordsStamp(); s != "" || err != nil {

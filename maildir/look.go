@@ -1,13 +1,16 @@
 package maildir
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"postrider/vfs"
 )
 
-// LookAt opens the Maildir in dir, which becomes the folder's to close, also if LookAt
-// fails. Unlike OpenFolder it makes no directory that is missing.
+// LookAt opens the Maildir in dir for reading alone; it becomes the folder's to close,
+// also if LookAt fails. Unlike OpenFolder it makes no directory that is missing. That
+// there is no tmp does not matter to who only reads.
 func LookAt(dir vfs.Dir, o Options) (*Folder, error) {
 	f := &Folder{o: o.withDefaults(), dir: dir}
 	var err error
@@ -17,6 +20,9 @@ func LookAt(dir vfs.Dir, o Options) (*Folder, error) {
 	}{{"cur", &f.cur}, {"new", &f.new}, {"tmp", &f.tmp}} {
 		if *sub.to, err = dir.OpenDir(sub.name); err != nil {
 			*sub.to = nil
+			if sub.name == "tmp" && errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
 			f.Close()
 			return nil, fmt.Errorf("look at Maildir %s: %w", dir.Path(), err)
 		}

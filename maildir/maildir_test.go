@@ -249,7 +249,7 @@ func TestCopyAndMove(t *testing.T) {
 	fsys := memfs.New(memfs.Options{})
 	a, b := newFolder(t, fsys, "/a"), newFolder(t, fsys, "/b")
 	m := appendText(t, a, "x\ny\r\n") // served verbatim by its name
-	d, err := b.StageCopy(a.Dir(), m)
+	d, err := b.StageCopy(a, m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func TestCopyAndMove(t *testing.T) {
 	}
 	// Another file system: the bytes are copied.
 	far := newFolder(t, memfs.New(memfs.Options{}), "/")
-	d, err = far.StageCopy(a.Dir(), appendText(t, a, "far\r\n"))
+	d, err = far.StageCopy(a, appendText(t, a, "far\r\n"))
 	if err == nil {
 		c, err = d.Publish(0, time.Time{})
 	}

@@ -28,7 +28,7 @@ func Fields(header []byte) iter.Seq[Field] {
 			}
 			f := Field{Raw: raw}
 			if i := bytes.IndexByte(text, ':'); i >= 0 {
-				f.Name, f.Value = bytes.TrimRight(text[:i], " \t\r\n"), text[i+1:]
+				f.Name, f.Value = bytes.TrimRight(text[:i], " \t"), text[i+1:]
 			} else {
 				f.Value = text
 			}

@@ -2,29 +2,13 @@ package message
 
 import (
 	"bytes"
-	"encoding/base64"
 	"io"
-	"mime/quotedprintable"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/transform"
 )
-
-// DecodeBody returns a part's body without its transfer encoding. Faults are
-// forgiven: characters that are no base64 are left out, an "=" that means nothing
-// stays.
-func DecodeBody(p *Part, r io.ReaderAt) io.Reader {
-	body := io.NewSectionReader(r, p.Body, p.Text().Len())
-	switch strings.ToLower(p.Encoding) {
-	case "base64":
-		return base64.NewDecoder(base64.RawStdEncoding, &base64Reader{r: body})
-	case "quoted-printable":
-		return &forgiving{r: quotedprintable.NewReader(body)}
-	}
-	return body
-}
 
 // IsText reports whether a part has text to search or to show.
 func (p *Part) IsText() bool { return equalFold(p.Type, "text") && p.Parts == nil && p.Inner == nil }
@@ -81,53 +65,6 @@ func (f *forgiving) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return n, nil
-}
-
-// base64Reader leaves out what is no base64, and what would be a lone last digit.
-type base64Reader struct {
-	r     io.Reader
-	held  byte
-	count int
-	has   bool
-}
-
-func (b *base64Reader) Read(p []byte) (int, error) {
-	if len(p) < 2 {
-		return 0, io.ErrShortBuffer
-	}
-	for {
-		n, err := b.r.Read(p[:len(p)-1])
-		out := 0
-		keep := p[:n]
-		if b.has {
-			copy(p[1:], p[:n])
-			p[0] = b.held
-			keep = p[:n+1]
-			b.has = false
-		}
-		for _, c := range keep {
-			if isBase64(c) {
-				p[out] = c
-				out++
-			}
-		}
-		if out > 0 { // the last digit waits: it may be a lone one
-			b.held, b.has = p[out-1], true
-			out--
-		}
-		b.count += out
-		if err != nil && b.has && b.count%4 != 0 {
-			p[out] = b.held
-			out, b.has = out+1, false
-			b.count++
-		}
-		if out > 0 || err != nil {
-			if out > 0 {
-				return out, nil
-			}
-			return 0, err
-		}
-	}
 }
 
 // lenientUTF8 passes UTF-8 and reads every other byte as windows-1252.

@@ -142,10 +142,6 @@ func decodeBase64(s string) ([]byte, bool) {
 	return out, err == nil
 }
 
-func isBase64(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '+' || c == '/'
-}
-
 // validText returns s if it is UTF-8, else s read as windows-1252.
 func validText(s string) string {
 	if utf8.ValidString(s) {

@@ -141,14 +141,14 @@ func mergeSubjects(roots []*Node) []*Node {
 	return sortSiblings(roots)
 }
 
-// settle gives a dummy the date and the subject of its first child.
+// settle gives a dummy the place, the date and the subject of its first child.
 func (n *Node) settle() {
 	if n.Index >= 0 || len(n.Children) == 0 {
 		return
 	}
 	slices.SortStableFunc(n.Children, before)
 	first := n.Children[0]
-	n.sent, n.subject, n.isReply = first.sent, first.subject, first.isReply
+	n.place, n.sent, n.subject, n.isReply = first.place, first.sent, first.subject, first.isReply
 }
 
 // sortSiblings is step (6): every set of siblings by date, the youngest first, so

@@ -243,3 +243,19 @@ func TestThread(t *testing.T) {
 		})
 	}
 }
+
+// TestCollation: i;unicode-casemap compares title case (RFC 5051 2), so that "[" and
+// "_" come behind the letters, and a text and its decomposition are equal.
+func TestCollation(t *testing.T) {
+	b := &box{}
+	for _, s := range []string{"[", "zebra", "Zebra", "_", "Ärger", "a\u0308rger", "arger", "argz", "straße", "1", "^"} {
+		b.msgs = append(b.msgs, "Subject: "+s+"\r\nFrom: =?utf-8?q?x?= <\""+s+"\"@x>\r\n\r\n")
+	}
+	hits := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	for _, key := range []mail.SortKey{mail.SortSubject, mail.SortFrom} {
+		got, err := Sort(t.Context(), []mail.SortCriterion{{Key: key}}, b, hits, options)
+		if want := "[9 6 7 4 5 8 1 2 0 10 3]"; err != nil || fmt.Sprint(got) != want {
+			t.Errorf("key %v: got %v, %v, want %s", key, got, err, want)
+		}
+	}
+}

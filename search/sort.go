@@ -110,10 +110,10 @@ func (e *eval) sentFrom(i int, h []byte) (time.Time, error) {
 
 func (k *keys) setSubject(h []byte) {
 	base, isReply := message.BaseSubject(message.DecodeHeader(message.Value(h, "Subject")))
-	k.subject, k.isReply = newNeedle(base).folded, isReply
+	k.subject, k.isReply = collationKey(base), isReply
 }
 
-// firstMailbox is the local part of the first address of a field, folded: the key
+// firstMailbox is the collated local part of the first address of a field: the key
 // of CC, FROM and TO (RFC 5256 3).
 func firstMailbox(h []byte, field string) []byte {
 	for f := range message.Fields(h) {
@@ -121,7 +121,7 @@ func firstMailbox(h []byte, field string) []byte {
 			continue
 		}
 		for _, a := range message.ParseAddresses(f.Value) {
-			return newNeedle(a.Mailbox).folded
+			return collationKey(a.Mailbox)
 		}
 	}
 	return nil

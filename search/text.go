@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -30,7 +31,7 @@ func (o *opened) contains(n *needle, header bool) (bool, error) {
 }
 
 func (o *opened) inBody(p *message.Part, n *needle) (bool, error) {
-	if p.IsText() {
+	if p.IsText() || isReport(p) {
 		return n.inReader(message.DecodeText(p, o.text))
 	}
 	children := p.Parts
@@ -46,6 +47,12 @@ func (o *opened) inBody(p *message.Part, n *needle) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// isReport reports whether a part that is no text reads as one: a delivery status or
+// another kind of message that is not taken apart.
+func isReport(p *message.Part) bool {
+	return strings.EqualFold(p.Type, "message") && p.Inner == nil && p.Parts == nil
 }
 
 const maxHeader = 1 << 20 // octets of one header that are searched
@@ -99,7 +106,7 @@ func (n *needle) inReader(r io.Reader) (bool, error) {
 		}
 		whole := len(raw)
 		if !atEnd {
-			whole = wholeRunes(raw)
+			whole = wholeCharacters(raw)
 		}
 		hay = f.fold(hay, raw[:whole])
 		raw = raw[:copy(raw, raw[whole:])]
@@ -113,15 +120,24 @@ func (n *needle) inReader(r io.Reader) (bool, error) {
 	return false, nil
 }
 
-// wholeRunes is the length of b without a character that is cut at its end.
-func wholeRunes(b []byte) int {
-	for i := 1; i <= min(utf8.UTFMax, len(b)); i++ {
-		if c := b[len(b)-i]; utf8.RuneStart(c) {
-			if !utf8.FullRune(b[len(b)-i:]) {
-				return len(b) - i
-			}
-			break
-		}
+// maxCharacter bounds a character with its marks.
+const maxCharacter = 1 << 10
+
+// wholeCharacters is the length of b without what more of the text may change: a
+// character that is cut, or to which marks may be added.
+func wholeCharacters(b []byte) int {
+	n := norm.NFKD.LastBoundary(b)
+	switch {
+	case n > 0:
+		return n
+	case len(b) < maxCharacter:
+		return 0
+	}
+	for n = len(b); n > len(b)-utf8.UTFMax && !utf8.RuneStart(b[n-1]); {
+		n--
+	}
+	if !utf8.FullRune(b[n-1:]) {
+		return n - 1
 	}
 	return len(b)
 }

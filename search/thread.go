@@ -16,7 +16,8 @@ type Node struct {
 	Children []*Node
 
 	sent    time.Time
-	subject string // the base subject, folded
+	place   int    // Index, or that of the first child
+	subject string // the base subject, collated
 	isReply bool
 	parent  *Node
 }
@@ -68,7 +69,7 @@ func (t *threadHead) load(e *eval, i int, alg mail.ThreadAlgorithm) error {
 	if err != nil && !errors.Is(err, ErrGone) {
 		return err
 	}
-	t.node = &Node{Index: i, sent: sent, subject: string(k.subject), isReply: k.isReply}
+	t.node = &Node{Index: i, place: i, sent: sent, subject: string(k.subject), isReply: k.isReply}
 	if alg == mail.References {
 		if ids := messageIDs(message.Value(h, "Message-ID"), 1); len(ids) > 0 {
 			t.id = ids[0]
@@ -85,7 +86,7 @@ func before(a, b *Node) int {
 	if c := a.sent.Compare(b.sent); c != 0 {
 		return c
 	}
-	return a.Index - b.Index
+	return a.place - b.place
 }
 
 // orderedSubject is "poor man's threading".

@@ -26,7 +26,7 @@ type Config struct {
 
 	AppendLimit  int64         // octets of a message; 0: 100 MiB
 	Budget       int           // octets of a command without its message; 0: 1 MiB
-	MaxBad       int           // bad commands in a row; 0: 10
+	MaxBad       int           // bad commands in a row; 0: 100
 	IdleTimeout  time.Duration // without a command, and of one IDLE; 0: 31 minutes
 	ReadTimeout  time.Duration // without a byte inside a command; 0: 5 minutes
 	KeepAlive    time.Duration // between signs of life in IDLE; 0: 2 minutes
@@ -76,7 +76,7 @@ func (c Config) withDefaults() Config {
 		c.Budget = 1 << 20
 	}
 	if c.MaxBad == 0 {
-		c.MaxBad = 10
+		c.MaxBad = 100
 	}
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = 31 * time.Minute

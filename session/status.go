@@ -31,9 +31,11 @@ var meanings = []struct {
 	{mailbox.ErrFull, imap.CodeOverQuota, "No space is left for this."},
 	{mailbox.ErrReadOnly, imap.CodeNoPerm, "The mailbox can only be read."},
 	{mailbox.ErrKeywords, imap.CodeLimit, "The mailbox has no room for one more keyword."},
+	{mailbox.ErrInUse, imap.CodeInUse, "Another program holds the mailbox, try again."},
 	{mailbox.ErrGone, imap.CodeNonExistent, "The mailbox was deleted."},
 	{mailbox.ErrNotDurable, imap.CodeUnavailable, "The change could not be written to the disk."},
 	{mailbox.ErrDoubtful, imap.CodeUnavailable, "The mailbox is being checked, try again."},
+	{mailbox.ErrBusy, imap.CodeInUse, "Another server has locked the mailbox, try again."},
 	{mailbox.ErrClosed, imap.CodeUnavailable, "The mailbox is being closed, try again."},
 	{fs.ErrPermission, imap.CodeNoPerm, "The files of the mailbox cannot be accessed."},
 	{syscall.ENOSPC, imap.CodeOverQuota, "No space is left for this."},
@@ -43,6 +45,7 @@ var meanings = []struct {
 	{syscall.ENFILE, imap.CodeUnavailable, "The server is too busy, try again."},
 	{syscall.ENAMETOOLONG, imap.CodeCannot, "The name is too long."},
 	{search.ErrGone, imap.CodeExpungeIssued, "Some of the messages no longer exist."},
+	{context.DeadlineExceeded, imap.CodeInUse, "Another program holds the account, try again."},
 	{context.Canceled, imap.CodeUnavailable, "The server is shutting down."},
 }
 

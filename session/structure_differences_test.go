@@ -44,13 +44,13 @@ var differences = []difference{
 	{
 		what: "Unfolding keeps the blanks",
 		rfc:  `RFC 5322 2.2.3: "Unfolding is accomplished by simply removing any CRLF that is immediately followed by WSP."`,
-		envelope: "address-name-quoted-folded subject-folded subject-folded-blank-line subject-folded-blanks " +
+		envelope: "address-comment-name-folded address-name-quoted-folded subject-folded subject-folded-blank-line subject-folded-blanks " +
 			"subject-tabs",
 	},
 	{
 		what:     "Blanks round a message identifier are not part of it",
 		rfc:      "RFC 5322 3.6.4: `msg-id = [CFWS] \"<\" id-left \"@\" id-right \">\" [CFWS]`",
-		envelope: "header-blank-lines-of-blanks message-id-folded",
+		envelope: "header-blank-lines-of-blanks in-reply-to-only-blanks message-id-folded",
 	},
 	{
 		what:      "Octets are given as they are",
@@ -105,7 +105,7 @@ var differences = []difference{
 	{
 		what:      "Types as they are spelled",
 		rfc:       `RFC 2045 5.1: "The type, subtype, and parameter names are not case sensitive."`,
-		structure: "rfc822-uppercase",
+		structure: "content-type-text-uppercase rfc822-uppercase",
 	},
 	{
 		what:      "An empty description or location is none",
@@ -132,5 +132,25 @@ var differences = []difference{
 		what:     "Comments are no part of Content-MD5",
 		rfc:      `RFC 3501 7.4.2: "A string giving the body MD5 value as defined in [MD5]."`,
 		extended: "md5-comment",
+	},
+	{
+		what:      "MIME fields count without MIME-Version",
+		rfc:       `RFC 7103 8.1: "It is prudent to disregard this absence and conduct analysis of the message as if it were present"`,
+		structure: "mime-version-missing",
+	},
+	{
+		what:      "Blanks behind a delimiter are no part of it",
+		rfc:       "RFC 2046 5.1.1: `close-delimiter := delimiter \"--\"`, `transport-padding := *LWSP-char`",
+		structure: "multipart-boundary-outer-is-longer-blank",
+	},
+	{
+		what:      "Parameters in the order of the message",
+		rfc:       `RFC 2045 5: "The ordering of parameters is not significant."`,
+		structure: "parameter-continuations-before-others",
+	},
+	{
+		what:      "A plain piece is encoded where it joins encoded ones",
+		rfc:       "RFC 2231 7: `extended-other-values := *(ext-octet / attribute-char)`",
+		structure: "parameter-continuations-plain-piece",
 	},
 }

@@ -33,8 +33,8 @@ func newIndexRebuild() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rebuild [--folder NAME] [--from-files] [--json] DIR...", Short: "Make index and cache of mailboxes anew",
 		Long: "rebuild makes the index anew from the journal, and the cache from the messages. With\n" +
-			"--from-files it makes the journal, too, from whatever is left of journal and index:\n" +
-			"every UID that one of them knows is kept, and new numbers go on 1,000,000 above. Old\n" +
+			"--from-files it makes the journal, too, from whatever is left of journal and index,\n" +
+			"and from Courier's list: every UID that one of them knows is kept, and new numbers go on 1,000,000 above. Old\n" +
 			"files are kept as NAME.aside.N. A server may have the mailboxes open.",
 		DisableFlagsInUseLine: true,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -77,12 +77,15 @@ func (r *indexRebuild) mailbox(ctx context.Context, p *place) (int, error) {
 	}
 	o := mailbox.RebuildOptions{FromFiles: r.fromFiles, Fsync: r.conf.Fsync}
 	o.Validity = func() (mail.UIDValidity, error) {
-		l, err := openLedger(p.sight.Root())
+		l, err := openLedger(p.sight.Root(), r.conf.LockTimeout)
 		if err != nil {
 			return 0, err
 		}
 		defer l.Close()
 		return l.NextValidity()
+	}
+	if r.fromFiles {
+		o.Lists = account.Lists(p.folder)
 	}
 	made, err := mailbox.Rebuild(ctx, p.folder, o)
 	if errors.Is(err, mailbox.ErrNoIndex) {
@@ -94,7 +97,7 @@ func (r *indexRebuild) mailbox(ctx context.Context, p *place) (int, error) {
 	if err != nil {
 		return statusOf(err), err
 	}
-	v := &rebuilt{Account: p.root, Mailbox: p.shown, Aside: made.Aside}
+	v := &rebuilt{Account: p.root, Mailbox: p.shown, Aside: append([]string{}, made.Aside...)}
 	for _, s := range made.Sources {
 		v.Sources = append(v.Sources, rebuiltSource{s.Name, s.Messages, textOf(s.Err)})
 	}

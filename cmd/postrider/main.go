@@ -23,6 +23,9 @@ func main() {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	stop()
+	if status := exitStatus(0); errors.As(err, &status) {
+		os.Exit(int(status))
+	}
 	if err != nil {
 		if !errors.Is(err, errTold) {
 			fmt.Fprintln(os.Stderr, "postrider:", err)
@@ -46,7 +49,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newImapd(), newConfig(), newIndex(), newDemo(), newDeliver(), newVersion())
+	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
 	return root
 }
 
