@@ -490,3 +490,27 @@ func TestLiveRegisterFails(t *testing.T) {
 		}
 	}
 }
+
+// The account remembers how far UIDs may have gone. Files that came while we were away
+// are no sign of a lost journal if Courier's list explains them.
+func TestCourierWorkedWhileTheAccountRemembers(t *testing.T) {
+	for _, mode := range []mailbox.RegisterMode{mailbox.RegisterFollow, mailbox.RegisterLive} {
+		w := registered(t, mode, memfs.Options{})
+		inner, marks := w.config, mailbox.Marks{}
+		w.config = func(c *mailbox.Config, f *maildir.Folder) {
+			inner(c, f)
+			c.Floor = func() (mailbox.Marks, error) { return marks, nil }
+			c.Note = func(n mailbox.Marks) error { marks = n; return nil }
+		}
+		b, c := shared(t, w)
+		b.mustAppend(body(1), 0)
+		b.done()
+		c.append(body(2), "S", "Work")
+		want := c.state()
+		b = w.mustOpen("a", nil)
+		if got := b.seen(); got != want || marks.UIDNext <= 3 {
+			t.Errorf("mode %d, marks %+v: Courier saw\n%s\nwe see\n%s", mode, marks, want, got)
+		}
+		b.done()
+	}
+}
