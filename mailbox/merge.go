@@ -71,7 +71,7 @@ func (m *Mailbox) merge(ctx context.Context) error {
 	}
 	m.reg.reread = false
 	s := m.Snapshot()
-	if len(g.again) > 0 {
+	if len(g.again) > 0 || g.lacking && m.live() {
 		return m.writeRegister(s.uidNext, s.bases())
 	}
 	words, _, err := m.c.Register.KeywordsStamp()
