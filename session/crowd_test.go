@@ -1,6 +1,7 @@
 package session
 
 import (
+	"fmt"
 	"path"
 	"testing"
 	"testing/synctest"
@@ -19,8 +20,9 @@ import (
 func crowd(t *testing.T, n int) (h *house, counted *faultfs.FS, idle []*client) {
 	fs := memfs.New(memfs.Options{})
 	counted = faultfs.Wrap(fs, nil)
-	h = &house{t: t, fs: fs, root: "/m", h: account.NewHouse(account.HouseConfig{
-		FS: counted, Unique: maildir.NewUnique("h", 1, time.Now), Fsync: true, Watcher: watchtest.New(dirOf(fs))})}
+	events := watchtest.New(dirOf(fs))
+	h = &house{t: t, fs: fs, root: "/m", events: events, h: account.NewHouse(account.HouseConfig{
+		FS: counted, Unique: maildir.NewUnique("h", 1, time.Now), Fsync: true, Watcher: events})}
 	c := h.login(account.PlainStyle(), nil)
 	c.append("INBOX", "", plain)
 	c.logout()
@@ -124,5 +126,29 @@ func TestQuietIdleCostsNothing(t *testing.T) {
 			c.conn.Close()
 			<-c.done
 		}
+	})
+}
+
+// The first event is told at once: nothing waits for more to come.
+func TestFirstEventIsNotHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, idle := crowd(t, 1)
+		c := idle[0]
+		time.Sleep(time.Minute)
+		dir, err := dirOf(h.fs)("/m/new")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, name := range []string{"946685900.a.y", "946685900.b.y", "946685900.c.y"} {
+			begin := time.Now()
+			h.deliverNow(name, plain)
+			h.events.Came(dir, name)
+			c.until(fmt.Sprintf("* %d EXISTS", n+2))
+			if took := time.Since(begin); took > 0 {
+				t.Errorf("delivery %d was told after %v", n, took)
+			}
+		}
+		c.conn.Close()
+		<-c.done
 	})
 }
