@@ -3,6 +3,8 @@ package session
 import (
 	"fmt"
 	"path"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,24 +131,39 @@ func TestQuietIdleCostsNothing(t *testing.T) {
 	})
 }
 
-// The first event is told at once: nothing waits for more to come.
+// The first event is told at once; those of a burst are gathered, for milliseconds.
 func TestFirstEventIsNotHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _, idle := crowd(t, 1)
 		c := idle[0]
-		time.Sleep(time.Minute)
 		dir, err := dirOf(h.fs)("/m/new")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n, name := range []string{"946685900.a.y", "946685900.b.y", "946685900.c.y"} {
-			begin := time.Now()
+		for n := range 3 {
+			time.Sleep(time.Second)
+			begin, name := time.Now(), fmt.Sprintf("946685900.%d.y", n)
 			h.deliverNow(name, plain)
 			h.events.Came(dir, name)
 			c.until(fmt.Sprintf("* %d EXISTS", n+2))
 			if took := time.Since(begin); took > 0 {
 				t.Errorf("delivery %d was told after %v", n, took)
 			}
+		}
+		time.Sleep(time.Second)
+		begin := time.Now()
+		for n := range 300 {
+			name := fmt.Sprintf("946686000.%d.y", n)
+			h.deliverNow(name, plain)
+			h.events.Came(dir, name)
+			time.Sleep(100 * time.Microsecond)
+		}
+		told := c.until("* 304 EXISTS")
+		if took := time.Since(begin); took > 40*time.Millisecond {
+			t.Errorf("a burst of 30 ms was told after %v", took)
+		}
+		if n := len(slices.DeleteFunc(told, func(l string) bool { return !strings.HasSuffix(l, " EXISTS") })); n > 50 {
+			t.Errorf("a burst of 300 deliveries was told in %d pieces", n)
 		}
 		c.conn.Close()
 		<-c.done
