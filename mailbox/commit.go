@@ -24,6 +24,11 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if len(v.gone)+len(v.stale) > 0 && m.departed() {
 		return ErrGone // they are gone with the folder, or moved with it: nobody is told of each
 	}
+	return m.commitHere(ctx, v)
+}
+
+// commitHere is commit for a folder that is there.
+func (m *Mailbox) commitHere(ctx context.Context, v *findings) error {
 	var records []index.Record
 	visible := false
 	flush := func(limit int) error {
