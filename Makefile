@@ -1,15 +1,18 @@
-# make run    a demonstration account and server on 127.0.0.1
-# make test   everything: sets up what the tests need, then runs them
-# make fuzz   each fuzz target for a minute
-# make lint   gofmt, vet, staticcheck, known vulnerabilities
+# make run         a demonstration account and server on 127.0.0.1
+# make test        everything: sets up what the tests need, then runs them
+# make fuzz        each fuzz target for a minute
+# make coexist     Courier and Postrider on one Maildir at once, 10,000 operations
+# make bench-idle  how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
+# make lint        gofmt, vet, staticcheck, known vulnerabilities
 
 export CGO_ENABLED ?= 0
 GO ?= go
 FUZZTIME ?= 60s
 DEMO ?= demo
 RACE ?=
+SEED ?= 1
 
-.PHONY: build run deliver test check lint fuzz clean
+.PHONY: build run deliver test check coexist lint fuzz bench-idle clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -30,6 +33,10 @@ test:
 check: build
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -timeout 20m ./...
 
+coexist:
+	scripts/setup.sh
+	$(GO) test -count=1 -timeout 20m -v -run 'TestTogether$$' ./e2e -coexist 10000 -coexist-seed $(SEED)
+
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	$(GO) vet ./...
@@ -38,6 +45,11 @@ lint:
 
 fuzz:
 	GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+# bench-idle prints figures and judges none; it takes about ten minutes. The limit of
+# open files must allow the crowd: ulimit -n 20000.
+bench-idle:
+	$(GO) test ./e2e -run TestIdleFigures -figures -v -timeout 30m
 
 clean:
 	rm -rf bin $(DEMO)

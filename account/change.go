@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,11 @@ func (a *Account) Create(ctx context.Context, n mail.Name, specialUse []string) 
 		return ErrExists
 	}
 	defer s.changedLocked()
+	// What is known of a mailbox that had the name once, and that somebody else
+	// removed, must not become this one's: it gets a UIDVALIDITY above.
+	if err := s.ledger.Forget(n); err != nil {
+		return err
+	}
 	if err := maildir.MakeFolder(s.root, dir, 0o700); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return ErrExists
@@ -141,7 +147,19 @@ func (a *Account) Rename(ctx context.Context, from, to mail.Name) error {
 		}
 		return err
 	}
+	s.renamedLocked(from, to)
 	return s.ledger.Renamed(from, to)
+}
+
+// renamedLocked has the mailboxes in use go on under their new names, before the
+// ledger knows of them: what they note meanwhile is kept. It needs a.mu.
+func (a *shared) renamedLocked(from, to mail.Name) {
+	for _, o := range a.open {
+		if n := *o.name.Load(); n == from || n.Below(from) {
+			now := to + n[len(from):]
+			o.name.Store(&now)
+		}
+	}
 }
 
 // planRename returns the directories to rename: those of the mailboxes below
@@ -220,6 +238,8 @@ func (a *Account) subscribe(ctx context.Context, n mail.Name, on bool) error {
 		return err
 	}
 	defer s.changedLocked()
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.h.c.LockWait, 30*time.Second)) // the lock is INBOX's
+	defer cancel()
 	return maildir.ChangeSubscribed(ctx, s.root, s.h.c.Unique, func(lines []string) ([]string, bool) {
 		is := func(line string) bool { m, ok := s.subscribedName(line); return ok && m == n }
 		switch found := slices.ContainsFunc(lines, is); {

@@ -49,6 +49,7 @@ type HouseConfig struct {
 	Fsyncs     int                                // at once, over all mailboxes; 0: 8
 	Boot       string                             // names this life of the machine; "": not known
 	Poll       time.Duration                      // where there is no watch; 0: a minute
+	LockWait   time.Duration                      // for other processes to let go of a mailbox; 0: 30 s
 	Linger     time.Duration                      // how long an unused mailbox stays open; 0: not at all
 	Courier    Courier                            // how the files that Courier left are kept
 	Now        func() time.Time                   // nil: time.Now

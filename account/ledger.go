@@ -6,19 +6,24 @@ import (
 	"time"
 
 	"postrider/mail"
+	"postrider/mailbox"
 )
 
 // Ledger is the account's memory of what its directories cannot say; the
-// account file of package index. Its methods may be called at any time.
+// account file of package index. Its methods may be called at any time, also with
+// the lock of a mailbox held.
 type Ledger interface {
 	// NextValidity returns a UIDVALIDITY above every one it returned before,
 	// durably.
 	NextValidity() (mail.UIDValidity, error)
 	// RaiseValidity has NextValidity return UIDVALIDITYs above this one, durably.
 	RaiseValidity(mail.UIDValidity) error
-	// Floor returns the UIDNEXT and mod-sequence that a mailbox may not fall
-	// below.
-	Floor(mail.Name) (mail.UID, mail.ModSeq, error)
+	// Floor returns the numbers that a mailbox has not gone beyond, zeros if
+	// nothing is known of it.
+	Floor(mail.Name) (mailbox.Marks, error)
+	// Note raises what Floor returns, durably. Of another UIDVALIDITY it is of
+	// another mailbox, and replaces it.
+	Note(mail.Name, mailbox.Marks) error
 	// SpecialUse returns the attributes that were set, by mailbox.
 	SpecialUse() (map[mail.Name][]string, error)
 	// SetSpecialUse sets the attributes of a mailbox; none removes them.
@@ -54,8 +59,9 @@ func (l *memoryLedger) RaiseValidity(v mail.UIDValidity) error {
 	return nil
 }
 
-func (l *memoryLedger) Floor(mail.Name) (mail.UID, mail.ModSeq, error) { return 0, 0, nil }
-func (l *memoryLedger) Close() error                                   { return nil }
+func (l *memoryLedger) Floor(mail.Name) (mailbox.Marks, error) { return mailbox.Marks{}, nil }
+func (l *memoryLedger) Note(mail.Name, mailbox.Marks) error    { return nil }
+func (l *memoryLedger) Close() error                           { return nil }
 
 func (l *memoryLedger) SpecialUse() (map[mail.Name][]string, error) {
 	l.mu.Lock()

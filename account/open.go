@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postrider/mail"
@@ -19,7 +20,8 @@ var _ mailbox.Folder = (*maildir.Folder)(nil)
 type opened struct {
 	key    dirKey
 	folder *maildir.Folder
-	name   string // of its directory in the root when it was last seen, "" for the inbox; for isHere
+	dir    string                    // its name in the root when it was last seen, "" for the inbox; for isHere
+	name   atomic.Pointer[mail.Name] // under which the ledger knows it
 
 	ready chan struct{} // closed when the following are set
 	err   error
@@ -68,7 +70,7 @@ func (a *shared) use(ctx context.Context, n mail.Name) (h *Handle, again bool, e
 		}
 	}()
 	if mine {
-		a.fill(ctx, o, n)
+		a.fill(ctx, o)
 	}
 	select {
 	case <-o.ready:
@@ -97,6 +99,7 @@ func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 	}
 	if o := a.open[key]; o != nil {
 		dir.Close()
+		o.name.Store(&n) // another process may have renamed it
 		o.users++
 		if o.timer != nil {
 			o.timer.Stop()
@@ -110,7 +113,8 @@ func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 		dir.Close()
 		return nil, false, fmt.Errorf("open mailbox: %w", err)
 	}
-	o = &opened{key: key, ready: make(chan struct{}), folder: folder, name: name, users: 1}
+	o = &opened{key: key, ready: make(chan struct{}), folder: folder, dir: name, users: 1}
+	o.name.Store(&n)
 	a.open[key] = o
 	return o, true, nil
 }
@@ -143,7 +147,7 @@ var errUnopened = errors.New("opening it ended abruptly")
 
 // fill opens the mailbox itself, without the account's lock. A failure is for
 // those who wait now; who comes later tries again.
-func (a *shared) fill(ctx context.Context, o *opened, n mail.Name) {
+func (a *shared) fill(ctx context.Context, o *opened) {
 	o.err = errUnopened
 	defer func() {
 		a.mu.Lock()
@@ -156,16 +160,17 @@ func (a *shared) fill(ctx context.Context, o *opened, n mail.Name) {
 		}
 		close(o.ready)
 	}()
-	o.err = a.openBox(ctx, o, n)
+	o.err = a.openBox(ctx, o)
 }
 
-func (a *shared) openBox(ctx context.Context, o *opened, n mail.Name) error {
+func (a *shared) openBox(ctx context.Context, o *opened) error {
 	log := a.h.c.Logger.With("folder", o.folder.Dir().Path())
 	c := mailbox.Config{
 		Folder: o.folder, Validity: a.ledger.NextValidity,
 		Predecessor: func() (*mailbox.Past, error) { return a.predecessor(o.folder) },
-		Floor:       func() (mail.UID, mail.ModSeq, error) { return a.ledger.Floor(n) },
-		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, Now: a.h.c.Now, Logger: log,
+		Floor:       func() (mailbox.Marks, error) { return a.ledger.Floor(*o.name.Load()) },
+		Note:        func(m mailbox.Marks) error { return a.ledger.Note(*o.name.Load(), m) },
+		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Poll: a.h.c.Poll, Boot: a.h.c.Boot, LockWait: a.h.c.LockWait, Now: a.h.c.Now, Logger: log,
 		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, OnReading: func() { a.h.readings.Add(1) },
 	}
 	a.h.c.Courier.register(o.folder, &c)

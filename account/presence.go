@@ -113,7 +113,7 @@ func (a *shared) isHere(o *opened) bool {
 		st, err := a.root.StatSelf()
 		return err != nil || st.Nlink > 0
 	}
-	if a.isAt(o, o.name) {
+	if a.isAt(o, o.dir) {
 		return true
 	}
 	found := ""
@@ -124,7 +124,7 @@ func (a *shared) isHere(o *opened) bool {
 		return found == ""
 	})
 	if found != "" {
-		o.name = found
+		o.dir = found
 	}
 	return err != nil || found != ""
 }

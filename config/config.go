@@ -38,6 +38,7 @@ type Config struct {
 	LoginTimeout time.Duration // from connect to login
 	IdleTimeout  time.Duration // between two commands
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
+	LockTimeout  time.Duration // for other processes to let go of a mailbox
 
 	LogFormat string // text or json
 	LogLevel  string // debug, info, warn, error

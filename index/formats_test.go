@@ -386,26 +386,39 @@ func TestAccountFileIsAsDocumented(t *testing.T) {
 	d := openDir(t)
 	l := index.OpenLedger(d, func() time.Time { return time.Unix(1000, 0) }, func() (func(), error) { return func() {}, nil })
 	l.NextValidity()
-	l.Note("A/b", 5, 6)
+	l.Note("A/b", index.Marks{UIDValidity: 900, UIDNext: 5, ModSeq: 6})
 	l.SetSpecialUse("A/b", []string{`\Sent`, `\Junk`})
 	id, err := l.ID("A/b")
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.Note("C", index.Marks{UIDValidity: 901, UIDNext: 7, ModSeq: 8})
+	l.Forget("C")
 	b, _ := fileOf(t, d, "account")
-	if string(b[:8]) != "PRACCT\r\n" || le.Uint32(b[8:]) != 1 {
-		t.Fatalf("header %x", b[:12])
+	if string(b[:8]) != "PRACCT\r\n" || le.Uint32(b[8:]) != 2 {
+		t.Fatalf("header %x", b[:20])
 	}
-	r := &bytesOf{t, (&bytesOf{t, b[12:]}).frame()}
-	if v := r.u(); v != 1000 {
-		t.Errorf("highest UIDVALIDITY %d", v)
+	known := map[string][]byte{}
+	frames := &bytesOf{t, b[20:]}
+	validity := uint64(0)
+	for len(frames.b) > 0 {
+		r := &bytesOf{t, frames.frame()}
+		validity = r.u()
+		for len(r.b) > 0 {
+			name := string(r.take(r.u()))
+			if known[name] = r.take(r.u()); len(known[name]) == 0 {
+				delete(known, name)
+			}
+		}
 	}
-	name := r.take(r.u())
-	body := &bytesOf{t, r.take(r.u())}
-	if got := fmt.Sprintf("%s %d %d %s", name, body.u(), body.u(), body.take(body.u())); got != `A/b 5 6 \Sent \Junk` {
+	if validity != 1000 || len(known) != 1 {
+		t.Errorf("highest UIDVALIDITY %d, %d mailboxes", validity, len(known))
+	}
+	body := &bytesOf{t, known["A/b"]}
+	if got := fmt.Sprintf("%d %d %s", body.u(), body.u(), body.take(body.u())); got != `5 6 \Sent \Junk` {
 		t.Error(got)
 	}
-	if index.MailboxID(body.take(16)) != id || len(body.b) != 0 || len(r.b) != 0 {
-		t.Errorf("the id, or what follows: %x %x", body.b, r.b)
+	if index.MailboxID(body.take(16)) != id || body.u() != 900 || len(body.b) != 0 {
+		t.Errorf("the id, the UIDVALIDITY, or what follows: %x", body.b)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"testing"
 
-	"postrider/mail"
 	"postrider/vfs/memfs"
 )
 
@@ -103,9 +102,9 @@ func FuzzLedger(f *testing.F) {
 	f.Add(contents(f, d, ledgerName), true)
 	f.Add([]byte{}, false)
 	f.Fuzz(func(t *testing.T, b []byte, seal bool) {
-		if seal && len(b) > 12+frameHead {
-			le32(b[12:], uint32(len(b)-12-frameHead))
-			le32(b[16:], castagnoli(b[12+frameHead:]))
+		if seal && len(b) > ledgerHeadLen+frameHead {
+			le32(b[ledgerHeadLen:], uint32(len(b)-ledgerHeadLen-frameHead))
+			le32(b[ledgerHeadLen+4:], castagnoli(b[ledgerHeadLen+frameHead:]))
 		}
 		d := testDir(t, memfs.New(memfs.Options{}))
 		replace(t, d, ledgerName, b)
@@ -120,7 +119,7 @@ func FuzzLedger(f *testing.F) {
 		if w, err := l.NextValidity(); err != nil || w != v+1 {
 			t.Errorf("%d after %d: %v", w, v, err)
 		}
-		if err := l.Note("Z", 3, mail.ModSeq(4)); err != nil {
+		if err := l.Note("Z", Marks{2, 3, 4}); err != nil {
 			t.Error(err)
 		}
 	})

@@ -148,18 +148,18 @@ type Account struct {
 // AccountMailbox is what the account file says of a mailbox: zeros where it says
 // nothing.
 type AccountMailbox struct {
-	UIDNext     mail.UID
-	ModSeq      mail.ModSeq
+	Marks       Marks
 	SpecialUses []string
 	ID          MailboxID
 }
 
 // ReadAccount reads the account file of dir. One that is missing holds nothing.
 func ReadAccount(dir vfs.Dir) (Account, error) {
-	s, err := (&Ledger{dir: dir}).read()
-	a := Account{UIDValidity: s.validity, Damaged: s.damaged, Mailboxes: make(map[mail.Name]AccountMailbox, len(s.mailboxes))}
+	l := &Ledger{dir: dir}
+	s, err := l.read()
+	a := Account{UIDValidity: s.validity, Damaged: l.file.damaged, Mailboxes: make(map[mail.Name]AccountMailbox, len(s.mailboxes))}
 	for n, m := range s.mailboxes {
-		a.Mailboxes[n] = AccountMailbox{m.uidNext, m.modseq, m.uses, m.id}
+		a.Mailboxes[n] = AccountMailbox{m.marks, m.uses, m.id}
 	}
 	return a, err
 }

@@ -54,11 +54,12 @@ type Journal struct {
 	file vfs.File
 
 	generation uint64
-	pos        int64 // all before was handed to the caller
-	end        int64 // of what this process knows to be whole
-	torn       bool  // something that is no batch follows pos
-	allocated  int64 // the space reserved, as an offset
-	unclaimed  bool  // the header has another inode than the file
+	ino        uint64 // of file
+	pos        int64  // all before was handed to the caller
+	end        int64  // of what this process knows to be whole
+	torn       bool   // something that is no batch follows pos
+	allocated  int64  // the space reserved, as an offset
+	unclaimed  bool   // the header has another inode than the file
 	readOnly   error
 	damage     error // bytes that were durable once and could not be read
 	last       numbers
@@ -122,12 +123,13 @@ func (j *Journal) openFile(found *Opened) error {
 		return err
 	}
 	found.Moved = ino != info.Ino
-	j.take(f, generation, headLen)
+	j.take(f, generation, info.Ino, headLen)
 	j.end, j.unclaimed = info.Size, found.Moved
 	return nil
 }
 
-func (j *Journal) take(f vfs.File, generation uint64, pos int64) {
+func (j *Journal) take(f vfs.File, generation, ino uint64, pos int64) {
+	j.ino = ino
 	j.file, j.generation, j.pos, j.end, j.torn, j.allocated, j.unclaimed = f, generation, pos, pos, false, 0, false
 	j.sync.reset(f, pos)
 }
@@ -171,7 +173,7 @@ func (j *Journal) create(generation uint64, frames ...[]byte) error {
 	if err != nil {
 		return fmt.Errorf("making a journal: %w", err)
 	}
-	pos, err := j.fill(f, generation, frames)
+	ino, pos, err := j.fill(f, generation, frames)
 	if err == nil {
 		err = j.dir.Rename(tmp, j.dir, journalName)
 	}
@@ -180,7 +182,7 @@ func (j *Journal) create(generation uint64, frames ...[]byte) error {
 		j.dir.Remove(tmp)
 		return fmt.Errorf("making a journal: %w", err)
 	}
-	j.take(f, generation, pos)
+	j.take(f, generation, ino, pos)
 	j.reserve()
 	if !j.opt.Fsync {
 		return nil
@@ -191,25 +193,25 @@ func (j *Journal) create(generation uint64, frames ...[]byte) error {
 	return nil
 }
 
-func (j *Journal) fill(f vfs.File, generation uint64, frames [][]byte) (int64, error) {
+func (j *Journal) fill(f vfs.File, generation uint64, frames [][]byte) (ino uint64, pos int64, err error) {
 	info, err := f.Stat()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if err := j.writeHead(f, generation, info.Ino); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	pos := int64(headLen)
+	pos = headLen
 	for _, b := range frames {
 		if _, err := f.WriteAt(b, pos); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		pos += int64(len(b))
 	}
 	if j.opt.Fsync {
 		err = f.Sync()
 	}
-	return pos, err
+	return info.Ino, pos, err
 }
 
 // Close closes the files. It does not sync.

@@ -32,8 +32,8 @@ func TestLedgerRemembers(t *testing.T) {
 		t.Fatal(id, err)
 	}
 	for _, step := range []error{
-		l.Note("Work/2024", 50, 60), l.Note("Work/2024", 40, 70), l.SetSpecialUse("Work", []string{`\Sent`, `\Flagged`}),
-		l.Note("Workshop", 1, 1), l.Renamed("Work", "Job"),
+		l.Note("Work/2024", Marks{7, 50, 60}), l.Note("Work/2024", Marks{7, 40, 70}), l.SetSpecialUse("Work", []string{`\Sent`, `\Flagged`}),
+		l.Note("Workshop", Marks{8, 1, 1}), l.Renamed("Work", "Job"),
 	} {
 		if step != nil {
 			t.Fatal(step)
@@ -43,14 +43,10 @@ func TestLedgerRemembers(t *testing.T) {
 	if v, _ := l.NextValidity(); v != b+1 {
 		t.Errorf("with a clock that went back: %d, want %d", v, b+1)
 	}
-	if uid, modseq, _ := l.Floor("Job/2024"); uid != 50 || modseq != 70 {
-		t.Errorf("marks %d %d", uid, modseq)
-	}
-	if uid, _, _ := l.Floor("Work/2024"); uid != 0 {
-		t.Errorf("marks of the old name: %d", uid)
-	}
-	if uid, _, _ := l.Floor("Workshop"); uid != 1 {
-		t.Errorf("marks of a name that only begins so: %d", uid)
+	for n, want := range map[mail.Name]Marks{"Job/2024": {7, 50, 70}, "Work/2024": {}, "Workshop": {8, 1, 1}} {
+		if got, err := l.Floor(n); got != want || err != nil {
+			t.Errorf("marks of %s: %v %v, want %v", n, got, err, want)
+		}
 	}
 	uses, err := l.SpecialUse()
 	if d := cmp.Diff(map[mail.Name][]string{"Job": {`\Sent`, `\Flagged`}}, uses); d != "" || err != nil {
@@ -70,12 +66,15 @@ func TestLedgerRemembers(t *testing.T) {
 func TestDamagedLedgerIsKeptAside(t *testing.T) {
 	d := testDir(t, memfs.New(memfs.Options{}))
 	l := testLedger(d, clock)
-	l.Note("Work", 50, 60)
+	l.Note("Work", Marks{7, 50, 60})
 	b := contents(t, d, ledgerName)
 	b[len(b)-1] ^= 1
+	l.Note("Other", Marks{8, 1, 1})
+	b = append(b, contents(t, d, ledgerName)[len(b):]...)
 	replace(t, d, ledgerName, b)
-	if uid, _, err := l.Floor("Work"); uid != 0 || err != nil {
-		t.Errorf("read %d, %v", uid, err)
+	l = testLedger(d, clock)
+	if m, err := l.Floor("Work"); m != (Marks{}) || err != nil {
+		t.Errorf("read %v, %v", m, err)
 	}
 	if _, err := l.NextValidity(); err != nil {
 		t.Fatal(err)
@@ -101,13 +100,13 @@ func TestDamagedLedgerIsKeptAside(t *testing.T) {
 func TestLedgerKeepsWhatALaterVersionAdded(t *testing.T) {
 	d := testDir(t, memfs.New(memfs.Options{}))
 	l := testLedger(d, clock)
-	s := ledgerState{mailboxes: map[mail.Name]ledgerMailbox{"A": {uidNext: 5, rest: []byte("more")}}}
-	if err := l.write(&s); err != nil {
+	s := ledgerState{mailboxes: map[mail.Name]ledgerMailbox{"A": {marks: Marks{3, 5, 0}, rest: "more"}}}
+	if err := l.rewrite(&s); err != nil {
 		t.Fatal(err)
 	}
-	l.Note("A", 6, 1)
-	got, err := l.read()
-	if err != nil || string(got.mailboxes["A"].rest) != "more" || got.mailboxes["A"].uidNext != 6 {
+	l.Note("A", Marks{3, 6, 1})
+	got, err := testLedger(d, clock).read()
+	if err != nil || got.mailboxes["A"].rest != "more" || got.mailboxes["A"].marks != (Marks{3, 6, 1}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -4,18 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"postrider/vfs"
 )
 
-// Grown reports whether the file is not as long as what the caller has been told:
-// somebody else wrote. It costs one fstat.
+// Grown reports whether the file of the journal's name is not as long as what the
+// caller has been told, or another one: somebody else wrote. It costs one fstatat.
 func (j *Journal) Grown() (bool, error) {
-	info, err := j.file.Stat()
+	info, err := j.dir.Stat(journalName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("looking at the journal: %w", err)
 	}
-	return info.Size != j.pos && !(j.torn && info.Size == j.end) || info.Nlink == 0, nil
+	return info.Ino != j.ino || info.Size != j.pos && !(j.torn && info.Size == j.end), nil
+}
+
+// inPlace reports whether the open file still has the journal's name.
+func (j *Journal) inPlace() bool {
+	info, err := j.dir.Stat(journalName)
+	return err == nil && info.Ino == j.ino
 }
 
 // ReadTail hands over each batch after Pos. A torn batch at the end is left alone: it
@@ -68,7 +78,7 @@ func (j *Journal) tailRead(info vfs.Info, skipped bool, apply func(*Batch) error
 			return err
 		}
 	}
-	if info.Nlink == 0 {
+	if info.Nlink == 0 || !j.inPlace() {
 		return ErrReplaced
 	}
 	return nil

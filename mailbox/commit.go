@@ -54,29 +54,39 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if err := flush(0); err != nil {
 		return err
 	}
+	if err := m.prove(v); err != nil {
+		return err
+	}
 	if len(v.fresh) == 0 {
 		return nil
 	}
-	err := m.give(ctx, func() error {
-		fresh := m.inOrder(m.unknown(v.fresh))
-		next, err := m.number(basesOf(fresh)...)
-		if err != nil {
-			return err
-		}
-		for _, at := range fresh {
-			records, visible = append(records, m.appendedRecord(next, at)), true
-			next++
-			m.sync.later(at.file.New)
-			if err := flush(batchLen); err != nil {
-				return err
-			}
-		}
-		return flush(0)
-	})
+	err := m.give(ctx, func() error { return m.commitFresh(v) })
 	if err != nil {
 		m.full = true // tried again
 	}
 	return err
+}
+
+// commitFresh gives new files their UIDs.
+func (m *Mailbox) commitFresh(v *findings) error {
+	fresh, kept := m.takeFresh(m.inOrder(m.unknown(v.fresh)))
+	next, err := m.number(basesOf(fresh)...)
+	if err != nil {
+		return err
+	}
+	coming := m.arrivals()
+	for part := range slices.Chunk(fresh, batchLen) {
+		records := make([]index.Record, 0, len(part))
+		for _, at := range part {
+			records = append(records, coming.records(m, next, at)...)
+			m.sync.later(at.file.New)
+			next++
+		}
+		if err := m.tell(records...); err != nil {
+			return err
+		}
+	}
+	return kept
 }
 
 // renamedRecord says that a message has another name; flags, that a client sees it.

@@ -4,8 +4,13 @@ import (
 	"log/slog"
 	"time"
 
+	"postrider/index"
 	"postrider/mail"
 )
+
+// Marks are numbers that a mailbox has not gone beyond: UIDNEXT and mod-sequence
+// under a UIDVALIDITY.
+type Marks = index.Marks
 
 // Config is what a mailbox is opened with.
 type Config struct {
@@ -15,9 +20,13 @@ type Config struct {
 	// asked when a mailbox has no trace of an earlier one.
 	Validity func() (mail.UIDValidity, error)
 
-	// Floor gives the lowest UIDNEXT and mod-sequence that this mailbox may go
-	// on with (the account's high-water marks). Nil: none.
-	Floor func() (mail.UID, mail.ModSeq, error)
+	// Floor gives the numbers that this mailbox has not gone beyond, as Note was
+	// told, zeros if it was not. Nil: none.
+	Floor func() (Marks, error)
+
+	// Note raises them, durably, apart from the mailbox's own files. It is called
+	// with the mailbox's locks held. Nil: they are not kept.
+	Note func(Marks) error
 
 	// Predecessor tells what another server knew of the folder; nil if none did.
 	// It is asked when a mailbox has no trace of an earlier UIDVALIDITY, before
@@ -66,6 +75,10 @@ type Config struct {
 	// Poll is how long a change that no mtime shows may stay unseen where there
 	// is no watch. 0 is a minute.
 	Poll time.Duration
+
+	// LockWait is how long a command waits for others to let go of the mailbox,
+	// then it gets ErrInUse. 0 is 30 s.
+	LockWait time.Duration
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: none

@@ -22,6 +22,10 @@ var (
 	// after an error or a panic. The next call tries again.
 	ErrDoubtful = errors.New("the state of the mailbox is in doubt")
 
+	// ErrInUse says that somebody else held the mailbox's lock for longer than
+	// anybody waits.
+	ErrInUse = errors.New("the mailbox is locked by somebody else")
+
 	// ErrGone says that the mailbox's directory was removed.
 	ErrGone = errors.New("the mailbox was removed")
 

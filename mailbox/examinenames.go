@@ -18,7 +18,9 @@ func (x *examiner) names(ctx context.Context) error {
 		return fmt.Errorf("looking at the directories: %w", err)
 	}
 	severity := x.severities(before)
-	seen := make(bitmap, (x.state.Len()+63)/64)
+	n := (x.state.Len() + 63) / 64
+	seen, others := make(bitmap, n), map[int][]mail.MessageFile{}
+	right := make(bitmap, n) // the file was seen under the journal's name
 	err = x.scan(ctx, func(f mail.MessageFile) {
 		x.Files++
 		_, i, known := x.looker.m.lookup(x.state, f.Base)
@@ -26,20 +28,40 @@ func (x *examiner) names(ctx context.Context) error {
 			x.add(severity[dirIndex(f.New)], partNames, 0, "%s has no UID yet", where(f))
 			return
 		}
-		msg := x.state.Message(i)
-		switch {
-		case seen.has(i):
-			x.add(severity[dirIndex(f.New)], partNames, msg.UID, "%s is a second file with its base name", where(f))
-		case !sameName(msg, f):
-			x.add(severity[dirIndex(f.New)], partNames, msg.UID, "the file is %s, the journal says %s", where(f), where(msg.file()))
-		}
 		seen.set(i)
+		if sameName(x.state.Message(i), f) && !right.has(i) {
+			right.set(i)
+		} else {
+			others[i] = append(others[i], f)
+		}
 	})
 	if err != nil {
 		return err
 	}
+	for i, files := range others {
+		x.otherNames(x.state.Message(i), files, right.has(i), severity)
+	}
 	x.Messages = x.state.Len()
 	return x.missing(ctx, seen, severity)
+}
+
+// otherNames is about files with a message's base name that have not the name that the
+// journal says; right: the one that has it is there, too. A second name of that file is
+// what a program leaves that links and then unlinks.
+func (x *examiner) otherNames(msg Message, files []mail.MessageFile, right bool, severity [2]Severity) {
+	if !right {
+		f := files[0]
+		files = files[1:]
+		x.add(severity[dirIndex(f.New)], partNames, msg.UID, "the file is %s, the journal says %s", where(f), where(msg.file()))
+	}
+	main, err := x.folder.Stat(msg.file())
+	for _, f := range files {
+		if info, e := x.folder.Stat(f); right && err == nil && e == nil && info.Ino == main.Ino {
+			x.add(Note, partNames, msg.UID, "%s is a second name of its file", where(f))
+		} else {
+			x.add(severity[dirIndex(f.New)], partNames, msg.UID, "%s is a second file with its base name", where(f))
+		}
+	}
 }
 
 // severities says how bad a difference in either directory is.

@@ -1,6 +1,21 @@
 package mailbox
 
-import "context"
+import (
+	"context"
+
+	"postrider/index"
+	"postrider/mail"
+)
+
+// UIDsAhead is how far ahead UIDNEXT is noted.
+const UIDsAhead = uidsAhead
+
+// GoOnAt raises UIDNEXT.
+func (m *Mailbox) GoOnAt(ctx context.Context, next mail.UID) error {
+	return m.change(ctx, func() error {
+		return m.tell(index.ValiditySet{UIDValidity: m.Snapshot().validity, UIDNext: next})
+	})
+}
 
 // CompactNow begins a new journal and writes the snapshot file, worth it or not.
 func (m *Mailbox) CompactNow(ctx context.Context) error {

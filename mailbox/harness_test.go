@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"postrider/index"
 	"postrider/mail"
 	"postrider/mailbox"
 	"postrider/maildir"
@@ -46,9 +49,11 @@ type site struct {
 	unique *maildir.Unique
 	fsync  bool
 	fsyncs chan struct{}
+	boot   string    // the life of the machine
+	log    io.Writer // nil: none
 	valid  mail.UIDValidity
 	serial int
-	past   func() (*mailbox.Past, error) // of the mailbox a
+	past   func() (*mailbox.Past, error)          // of the mailbox a
 	config func(*mailbox.Config, *maildir.Folder) // more of it; nil: nothing
 }
 
@@ -58,6 +63,9 @@ func newSite(t testing.TB, o memfs.Options) *site {
 	o.Now = c.now
 	f := memfs.New(o)
 	w := &site{t: t, fs: f, over: f, clock: c, unique: maildir.NewUnique("host", 7, c.now), fsync: true, valid: 1000}
+	if err := f.MkdirAll("account", 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, box := range []string{"a", "b"} {
 		for _, d := range []string{"tmp", "new", "cur"} {
 			if err := f.MkdirAll(box+"/"+d, 0o700); err != nil {
@@ -94,13 +102,23 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := mailbox.Config{Folder: f, Fsync: w.fsync, Fsyncs: w.fsyncs, Now: w.clock.now, Validity: func() (mail.UIDValidity, error) { w.valid++; return w.valid, nil }}
+	c := mailbox.Config{Folder: f, Fsync: w.fsync, Fsyncs: w.fsyncs, Boot: w.boot, Now: w.clock.now, Validity: func() (mail.UIDValidity, error) { w.valid++; return w.valid, nil }}
 	if e != nil {
 		c.Watch = e
 	}
 	if name == "a" {
 		c.Predecessor = w.past
 	}
+	if w.log != nil {
+		c.Logger = slog.New(slog.NewTextHandler(w.log, nil))
+	}
+	l, err := w.ledger()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	c.Floor = func() (mailbox.Marks, error) { return l.Floor(mail.Name(name)) }
+	c.Note = func(m mailbox.Marks) error { return l.Note(mail.Name(name), m) }
 	if w.config != nil {
 		w.config(&c, f)
 	}
@@ -114,6 +132,15 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 		e.start(m.Hint)
 	}
 	return b, nil
+}
+
+// ledger is the account's file, as one more process sees it.
+func (w *site) ledger() (*index.Ledger, error) {
+	d, err := w.over.OpenDir("account")
+	if err != nil {
+		return nil, err
+	}
+	return index.OpenLedger(d, w.clock.now, func() (func(), error) { return d.Lock(context.Background()) }), nil
 }
 
 func (w *site) mustOpen(name string, e *eyes) *box {

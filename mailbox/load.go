@@ -33,6 +33,7 @@ func (m *Mailbox) load() error {
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
+	memory := m.memory()
 	m.journal, m.infos, m.names, m.side, m.snapped = j, newInfos(), nil, side{}, 0
 	m.epoch++
 	m.sync.renewed(m.epoch)
@@ -47,14 +48,24 @@ func (m *Mailbox) load() error {
 	if err := j.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); return nil }); err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
-	b.next.at = position{m.epoch, j.Pos()}
-	s := m.publish(b)
-	adopting, err := m.recall(s, found.Damage != nil)
-	if err == nil && !adopting {
-		err = m.identify(s, found.Moved)
+	if memory.ahead(&b.next.head, j.Generation()) {
+		err = m.remember(memory)
+	} else {
+		b.next.at = position{m.epoch, j.Pos()}
+		err = m.settleNumbers(m.publish(b), found)
 	}
 	if err == nil {
 		m.openCache()
+	}
+	return err
+}
+
+// settleNumbers gives a mailbox that was read its numbers: those of another server if
+// it has none, else its own.
+func (m *Mailbox) settleNumbers(s *Snapshot, found index.Opened) error {
+	adopting, err := m.recall(s, found.Damage != nil)
+	if err == nil && !adopting {
+		err = m.identify(s, found.Moved)
 	}
 	return err
 }
@@ -97,11 +108,14 @@ func (m *Mailbox) loadSnapshot(b *builder) {
 // identify gives a mailbox without a UIDVALIDITY one, and goes above every UID that
 // may have been given elsewhere.
 func (m *Mailbox) identify(s *Snapshot, moved bool) error {
+	known, err := m.floor(s)
+	if err != nil {
+		return err
+	}
 	v, next, modseq := s.validity, s.uidNext, s.modseq
 	if v == 0 {
-		var err error
-		if v, err = m.c.Validity(); err != nil {
-			return fmt.Errorf("asking for a UIDVALIDITY: %w", err)
+		if v, err = m.baptize(known); err != nil {
+			return err
 		}
 	}
 	lost := m.lostTail()
@@ -112,17 +126,16 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 		}
 		next, modseq = next+min(lost, maxUID-next), modseq+mail.ModSeq(lost)
 	}
-	if m.c.Floor != nil {
-		uid, mod, err := m.c.Floor()
-		if err != nil {
-			return fmt.Errorf("asking for the account's marks: %w", err)
-		}
-		next, modseq = max(next, uid), max(modseq, mod)
+	doubt := moved || lost > 0 || s.validity == 0 || m.interrupted() || m.behind(known)
+	if doubt && known.UIDValidity == v {
+		next, modseq = max(next, min(known.UIDNext, maxUID)), max(modseq, known.ModSeq)
 	}
+	m.unproven = !doubt && s.uidNext > 1
 	if v == s.validity && next == s.uidNext && modseq == s.modseq {
-		return m.markLife()
+		err = m.noteMarks()
+	} else {
+		err = m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 	}
-	err := m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 	if err == nil {
 		err = m.markLife()
 	}
@@ -175,7 +188,10 @@ func (m *Mailbox) reload() error {
 	m.sync.run.Lock()
 	m.journal.Close()
 	m.sync.run.Unlock()
-	err := m.load()
+	err := m.reopenIndexDir()
+	if err == nil {
+		err = m.load()
+	}
 	if err != nil {
 		m.doubtful.Store(true)
 	}
@@ -206,16 +222,17 @@ func (m *Mailbox) readTail() error {
 	b := newBuilder(m.Snapshot(), m.infos)
 	n := 0
 	err = m.journal.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); n++; return nil })
-	if errors.Is(err, index.ErrReplaced) {
-		return m.reload()
-	}
-	if err != nil {
+	replaced := errors.Is(err, index.ErrReplaced)
+	if err != nil && !replaced {
 		m.doubtful.Store(true) // a part of it was applied, and is lost with b
 		return fmt.Errorf("reading the journal: %w", err)
 	}
 	if n > 0 {
 		b.next.at = position{m.epoch, m.journal.Pos()}
 		m.publish(b)
+	}
+	if replaced {
+		return m.reload()
 	}
 	return nil
 }
@@ -241,7 +258,12 @@ func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 		m.full = true
 		return err
 	}
-	end, err := m.journal.Append(batch)
+	m.markLifeOf(batch)
+	err := m.markAhead(batch)
+	var end int64
+	if err == nil {
+		end, err = m.journal.Append(batch)
+	}
 	if err != nil {
 		m.full = true // what happened to files is not written down
 		m.reg.reread = true
@@ -312,9 +334,14 @@ func (m *Mailbox) compact() error { return m.renew(newBuilder(m.Snapshot(), m.in
 
 // renew begins a new journal with what was built, and publishes that.
 func (m *Mailbox) renew(b *builder) error {
-	s := b.finish()
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
+	return m.renewSyncLocked(b)
+}
+
+// renewSyncLocked does the work of renew. It needs sync.run.
+func (m *Mailbox) renewSyncLocked(b *builder) error {
+	s := b.finish()
 	err := m.journal.Compact(s.modseq, func(yield func(index.Record) bool) {
 		for _, r := range m.side.head(s) {
 			if !yield(r) {

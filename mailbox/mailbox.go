@@ -32,6 +32,7 @@ type Mailbox struct {
 	// it. A channel, so that who waits can give up.
 	lock      chan struct{}
 	dir       vfs.Dir        // of the index files
+	left      []vfs.Dir      // what dir was before somebody put another in its place
 	journal   *index.Journal // replaced only with sync.run held, too
 	infos     *infos
 	names     *nameTable
@@ -46,6 +47,8 @@ type Mailbox struct {
 	unclaimed bool    // the journal does not know of every claim of \Recent
 	past      *Past   // what the next reading takes over; nil: nothing
 	pastLost  bool    // there was a journal, and nothing is left of it
+	unproven  bool    // the journal was not yet compared with the directories
+	unnoted   bool    // the account could not be told of the numbers
 	loading   bool    // what is applied was written before this process looked
 	twins     map[string][]mail.MessageFile
 	again     *time.Timer // nil: lookAgain was never called
@@ -77,10 +80,13 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if m.c.Poll <= 0 {
 		m.c.Poll = time.Minute
 	}
+	if m.c.LockWait <= 0 {
+		m.c.LockWait = 30 * time.Second
+	}
 	m.dev, m.ino = c.Folder.Dir().Key()
-	unlock, err := c.Folder.Dir().Lock(ctx)
+	unlock, err := m.lockFolder(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("locking the mailbox: %w", err)
+		return nil, err
 	}
 	defer unlock()
 	if m.dir, err = openIndexDir(c.Folder.Dir()); err != nil {
@@ -88,8 +94,10 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	}
 	err = m.load()
 	if err == nil {
+		m.full = m.full || len(m.intents()) > 0
 		m.believe(m.side.times)
 		err = m.readStale(ctx)
+		m.unproven = false
 	}
 	if err == nil {
 		err = m.meetRegister(ctx)
@@ -163,10 +171,14 @@ func (m *Mailbox) hasListeners() bool {
 
 // take takes the lock of this process.
 func (m *Mailbox) take(ctx context.Context) error {
+	late := time.NewTimer(m.c.LockWait)
+	defer late.Stop()
 	select {
 	case m.lock <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-late.C:
+		return fmt.Errorf("waiting for another session: %w", ErrInUse)
 	}
 	switch {
 	case m.closed:
@@ -203,9 +215,9 @@ func (m *Mailbox) locked(ctx context.Context, f func() error) error {
 
 // lockedHere is locked for a folder that is there.
 func (m *Mailbox) lockedHere(ctx context.Context, f func() error) error {
-	unlock, err := m.folder.Dir().Lock(ctx)
+	unlock, err := m.lockFolder(ctx)
 	if err != nil {
-		return fmt.Errorf("locking the mailbox: %w", err)
+		return err
 	}
 	defer unlock()
 	whole := false
@@ -225,6 +237,12 @@ func (m *Mailbox) lockedHere(ctx context.Context, f func() error) error {
 
 // catchUp takes in what other processes wrote and what hints tell.
 func (m *Mailbox) catchUp(ctx context.Context) error {
+	if m.indexDirReplaced() {
+		m.full = true
+		if err := m.renewIndex(); err != nil {
+			return err
+		}
+	}
 	if m.doubtful.Load() {
 		if err := m.recover(ctx); err != nil {
 			return errors.Join(ErrDoubtful, err)
@@ -236,6 +254,7 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 	if err := m.takePending(ctx); err != nil {
 		return err
 	}
+	m.full = m.full || len(m.intents()) > 0
 	m.lookBefore()
 	if err := m.reconcileHints(ctx); err != nil {
 		return err
@@ -311,8 +330,10 @@ func (m *Mailbox) finish() error {
 	if m.unclaimed {
 		records = append(records, index.RecentClaimed{UpTo: m.Snapshot().recentFrom - 1})
 	}
-	if m.side.marks[unsafeMark] != "" {
-		records = append(records, index.Mark{Name: unsafeMark})
+	for _, name := range [2]string{unsafeMark, lifeMark} {
+		if m.side.marks[name] != "" {
+			records = append(records, index.Mark{Name: name})
+		}
 	}
 	records = append(records, m.keptMark()...)
 	if len(records) > 0 {
@@ -332,6 +353,8 @@ func (m *Mailbox) shut() error {
 	if c := m.cache.Load(); c != nil {
 		errs = append(errs, c.Close())
 	}
-	errs = append(errs, m.dir.Close())
+	for _, d := range append(m.left, m.dir) {
+		errs = append(errs, d.Close())
+	}
 	return errors.Join(errs...)
 }

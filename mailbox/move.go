@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -85,7 +86,10 @@ type moved struct {
 
 func moveLocked(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox, res *CopyResult) error {
 	var done []moved
-	var err error
+	notes, err := dst.intend(src, uids)
+	if err != nil {
+		return err
+	}
 	for _, uid := range uids {
 		s := src.Snapshot()
 		msg, ok := s.Lookup(uid)
@@ -112,7 +116,12 @@ func moveLocked(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox
 		return err
 	}
 	dst.touched(false, true)
-	return errors.Join(err, recordMove(src, dst, done, res))
+	if len(notes) > 0 {
+		if serr := syncRenames(src, dst, done); serr != nil {
+			return errors.Join(err, serr, moveBack(src, dst, done))
+		}
+	}
+	return errors.Join(err, recordMove(src, dst, done, notes, res))
 }
 
 // moveFile renames one file. One whose base name the destination has already gets
@@ -145,7 +154,7 @@ func moveBack(src, dst *Mailbox, done []moved) (err error) {
 
 // recordMove tells the destination first: a crash between the two is found by
 // reconciling.
-func recordMove(src, dst *Mailbox, done []moved, res *CopyResult) error {
+func recordMove(src, dst *Mailbox, done []moved, notes []string, res *CopyResult) error {
 	words := newWords(dst.Snapshot())
 	var rows []index.Message
 	var gone, from, to mail.UIDSet
@@ -164,7 +173,7 @@ func recordMove(src, dst *Mailbox, done []moved, res *CopyResult) error {
 	}
 	records, err := dst.numberRows(rows)
 	if err == nil {
-		err = dst.tell(append(words.records(), records...)...)
+		err = dst.tell(slices.Concat(words.records(), records, cleared(notes))...)
 	}
 	for _, row := range rows {
 		to.Add(row.UID)

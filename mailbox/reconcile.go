@@ -106,6 +106,9 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 	}
 	began := m.now()
 	m.countReading()
+	if dirs == [2]bool{true, true} {
+		clear(m.twins) // they are found again
+	}
 	v := &survey{m: m, findings: newFindings(s), seen: make(bitmap, (s.Len()+63)/64)}
 	err = m.folder.Scan(dirs[inNewDir], dirs[inCurDir], func(f mail.MessageFile) bool { v.take(f); return ctx.Err() == nil })
 	if err == nil {
@@ -131,7 +134,12 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 	if err != nil {
 		return err
 	}
-	m.full = unsure
+	if dirs == [2]bool{true, true} {
+		if err := m.forgetIntents(); err != nil {
+			return err
+		}
+	}
+	m.full, m.unproven = unsure, false
 	m.noteReading(dirs, before, after, began)
 	return nil
 }
@@ -140,8 +148,9 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 type survey struct {
 	m *Mailbox
 	*findings
-	seen    bitmap // by index in the snapshot
-	doubled map[string][]mail.MessageFile
+	seen     bitmap // by index in the snapshot
+	restless bool   // no reading was quiet enough to prove an absence
+	doubled  map[string][]mail.MessageFile
 }
 
 type bitmap []uint64
@@ -232,20 +241,15 @@ func (v *survey) secondReading(ctx context.Context, dirs [2]bool) (unsure bool, 
 	if len(missing) == 0 {
 		return false, nil
 	}
-	again := map[string][]mail.MessageFile{}
-	v.m.countReading()
-	err = v.m.folder.Scan(true, true, func(f mail.MessageFile) bool {
-		if _, ok := missing[f.Base]; ok {
-			again[f.Base] = append(again[f.Base], f)
-		}
-		return ctx.Err() == nil
-	})
-	if err == nil {
-		err = ctx.Err()
-	}
+	again, err := v.find(ctx, missing)
 	if err != nil {
 		return false, err
 	}
+	if again, err = v.lookOn(ctx, missing, again); err != nil {
+		return false, err
+	}
+	// What the kernel has still to tell of the time of the readings counts, too.
+	v.restless = v.restless || v.m.covered() && !v.m.c.Watch.Drained()
 	named, lost := v.m.hints.names()
 	for _, msg := range v.s.All(0) {
 		uid, ok := missing[msg.Base]
@@ -254,7 +258,7 @@ func (v *survey) secondReading(ctx context.Context, dirs [2]bool) (unsure bool, 
 		}
 		switch files := again[msg.Base]; {
 		case len(files) > 0 && v.m.settle(v.findings, msg.Base, files):
-		case len(files) > 0 || lost || v.m.isNamed(named, msg.Base):
+		case len(files) > 0 || lost || v.restless || v.m.isNamed(named, msg.Base):
 			unsure = true
 		default:
 			v.gone.Add(uid)
@@ -284,8 +288,8 @@ func (m *Mailbox) settle(v *findings, base string, files []mail.MessageFile) boo
 			case at.info.Ino != ino:
 				m.separate(v, at)
 			case there[main].file.New && !at.file.New: // the move to cur, half-way
-				main, there[k] = k, there[main]
-				m.twins[base] = append(m.twins[base], there[k].file)
+				m.twins[base] = append(m.twins[base], there[main].file)
+				main = k
 			default:
 				m.twins[base] = append(m.twins[base], at.file)
 			}

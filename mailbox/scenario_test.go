@@ -112,6 +112,15 @@ func scenarios() []scenario {
 			}
 			w.deliver("a", body(6))
 		}, look},
+		{"append that notes ahead", func(w *site, x [2]*box) {
+			if err := x[0].GoOnAt(context.Background(), mailbox.UIDsAhead/2+1); err != nil {
+				w.t.Fatal(err)
+			}
+			x[0].durable(x[0].Snapshot())
+		}, func(ctx context.Context, x [2]*box) error {
+			_, err := x[0].append(body(6), mail.Flagged, "Work")
+			return err
+		}},
 		{"compaction", nil, func(ctx context.Context, x [2]*box) error {
 			return x[0].CompactNow(ctx)
 		}},

@@ -82,7 +82,15 @@ func (m *Mailbox) recall(s *Snapshot, lost bool) (adopting bool, err error) {
 		return false, nil
 	}
 	if err := past.Check(); err != nil {
-		m.log.Warn("the UIDs of another server are not taken over", "folder", m.folder.Dir().Path(), "server", past.Software, "error", err)
+		m.log.Warn("the UIDs of another server are not taken over", "server", past.Software, "error", err)
+		return false, nil
+	}
+	known, err := m.floor(s)
+	if err != nil {
+		return false, err
+	}
+	if known.UIDValidity > past.UIDValidity {
+		m.log.Warn("the UIDs of another server are older than the mailbox's own, and are not taken over", "server", past.Software)
 		return false, nil
 	}
 	m.past, m.pastLost, m.full = past, lost, true
@@ -143,9 +151,12 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	}
 	m.past = nil
 	m.openCache()
-	m.log.Info("the UIDs of another server were taken over", "folder", m.folder.Dir().Path(), "server", past.Software,
+	m.log.Info("the UIDs of another server were taken over", "server", past.Software,
 		"uidvalidity", past.UIDValidity, "uidnext", past.UIDNext, "kept", len(known), "new", len(fresh),
 		"gone", past.numbered()-len(known), "damaged", past.Damaged, "keywords dropped", words.dropped)
+	if err := m.noteMarks(); err != nil {
+		return err
+	}
 	return m.markLife()
 }
 
@@ -156,14 +167,14 @@ func (m *Mailbox) adoptedFloor() (next mail.UID, modseq mail.ModSeq, err error) 
 	for _, msg := range m.past.Messages {
 		next = max(next, msg.UID+1)
 	}
-	var floor mail.UID
-	if m.c.Floor != nil {
-		if floor, modseq, err = m.c.Floor(); err != nil {
-			return 0, 0, fmt.Errorf("asking for the account's marks: %w", err)
-		}
-		next = max(next, floor)
+	known, err := m.floor(m.Snapshot())
+	if err != nil {
+		return 0, 0, err
 	}
-	if m.pastLost && floor == 0 { // nobody remembers how far it was
+	switch {
+	case known.UIDValidity == m.past.UIDValidity:
+		next, modseq = max(next, known.UIDNext), known.ModSeq
+	case m.pastLost: // nobody remembers how far it was
 		next, modseq = next+jump, modseq+jump
 	}
 	return next, modseq, nil

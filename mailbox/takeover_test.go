@@ -209,11 +209,22 @@ func TestTakeOverCrash(t *testing.T) {
 			t.Errorf("%s: %v", r.where, err)
 			continue
 		}
-		if got := summary(b.Snapshot()); got != want {
+		if got := sameNext(b.Snapshot(), want); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", r.where, got, want)
 		}
 		b.done()
 	}
+}
+
+// sameNext is a summary with the UIDNEXT of another one, if that is not above it: what
+// the account noted before a failure costs numbers, and no UID.
+func sameNext(s *mailbox.Snapshot, other string) string {
+	var v, next mail.UID
+	fmt.Sscanf(other, "validity %d next %d ", &v, &next)
+	if s.UIDNext() < next {
+		return summary(s)
+	}
+	return strings.Replace(summary(s), fmt.Sprintf("next %d ", s.UIDNext()), fmt.Sprintf("next %d ", next), 1)
 }
 
 // A failing operation, whichever it is, costs an opening at most, and a mailbox that
@@ -239,7 +250,7 @@ func TestTakeOverFailingOperation(t *testing.T) {
 					}
 					continue
 				}
-				if got := summary(b.Snapshot()); got != taken {
+				if got := sameNext(b.Snapshot(), taken); got != taken {
 					t.Errorf("%s, opening %d: got\n%s", failed, try+1, got)
 				}
 				b.Close()
@@ -308,8 +319,8 @@ func TestTakeOverMissed(t *testing.T) {
 	}
 }
 
-// Where a journal was lost of which nothing is left, UIDs go on far above: some were
-// given that the other server's files do not know.
+// Where a journal was lost of which nothing is left, UIDs go on above what the account
+// noted: some were given that the other server's files do not know.
 func TestTakeOverAfterLoss(t *testing.T) {
 	w := left(t)
 	b := w.mustOpen("a", nil)
@@ -330,17 +341,18 @@ func TestTakeOverAfterLoss(t *testing.T) {
 	if m, ok := s.Lookup(uid); ok {
 		t.Errorf("UID %d is %s now", uid, m.Base)
 	}
-	if s.UIDNext() < 1_000_000 || s.Len() != 7 {
+	if s.UIDNext() <= uid+1000 || s.Len() != 7 {
 		t.Errorf("%d messages, UIDNEXT %d", s.Len(), s.UIDNext())
 	}
 	b.done()
 }
 
-// Where the journal of an open mailbox is taken away, what the other server knew is
-// taken over again before anything is written.
+// Where the journal of an open mailbox is taken away, every message keeps its UID, and
+// no UID comes back for another.
 func TestTakeOverWhileOpen(t *testing.T) {
 	w := left(t)
 	b := w.mustOpen("a", nil)
+	before := b.Snapshot()
 	dir := w.dir("a/postrider")
 	for _, name := range w.list("a/postrider") {
 		if err := dir.Remove(name); err != nil {
@@ -352,8 +364,13 @@ func TestTakeOverWhileOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := b.Snapshot()
-	if m, ok := s.Lookup(7); !ok || m.Base != "100.one,S=9" || s.UIDValidity() != 795384139 || uid < 50 || s.Len() != 7 {
+	if m, ok := s.Lookup(7); !ok || m.Base != "100.one,S=9" || s.UIDValidity() != 795384139 || s.Len() != 7 {
 		t.Errorf("the appended message has UID %d\n%s", uid, summary(s))
+	}
+	for _, was := range before.All(0) {
+		if m, ok := s.Lookup(was.UID); ok && m.Base != was.Base {
+			t.Errorf("UID %d was %s and is %s", was.UID, was.Base, m.Base)
+		}
 	}
 	b.done()
 	b = w.mustOpen("a", nil)
@@ -361,4 +378,27 @@ func TestTakeOverWhileOpen(t *testing.T) {
 		t.Errorf("opened again it is\n%s", got)
 	}
 	b.done()
+}
+
+// What the account knows of the mailbox's own numbers counts: UIDs go on above them,
+// and an older list of another server is refused.
+func TestTakeOverMarks(t *testing.T) {
+	for _, c := range []struct {
+		own, validity mail.UIDValidity
+		next, next6   mail.UID // UIDNEXT before and after
+	}{
+		{795384139, 795384139, 77, 80}, // three are new
+		{795384138, 795384139, 77, 53},
+		{795384140, 795384140, 77, 83}, // all six are
+	} {
+		w := left(t)
+		w.config = func(m *mailbox.Config, _ *maildir.Folder) {
+			m.Floor = func() (mailbox.Marks, error) { return mailbox.Marks{UIDValidity: c.own, UIDNext: c.next}, nil }
+		}
+		b := w.mustOpen("a", nil)
+		if s := b.Snapshot(); s.UIDValidity() != c.validity || s.UIDNext() != c.next6 || s.Len() != 6 {
+			t.Errorf("own %d: got\n%s", c.own, summary(s))
+		}
+		b.done()
+	}
 }

@@ -149,8 +149,8 @@ func (m *Mailbox) noteReading(dirs [2]bool, before, after mail.FolderTimes, bega
 // changes are on disk.
 func (m *Mailbox) provable() index.Times {
 	t, err := m.folder.Times()
-	if err != nil || m.full || m.doubtful.Load() || m.c.Fsync && !m.sync.clean() {
-		return index.Times{}
+	if err != nil || m.full || m.doubtful.Load() || m.c.Fsync && !m.sync.clean() || len(m.twins) > 0 {
+		return index.Times{} // of second names only a reading tells, not the journal
 	}
 	now, covered := m.now(), m.covered()
 	drained := covered && m.c.Watch.Drained() && m.hints.empty()

@@ -73,28 +73,44 @@ func gather(all []*Node) []*Node {
 	return roots
 }
 
-// prune is step (3). It goes through the trees from the leaves up, without
-// recursion: a thread may be as deep as the mailbox is long.
+// prune is step (3). It goes down from the roots without recursion: a thread may be
+// as deep as the mailbox is long, and every dummy is taken apart once, by the nearest
+// above it that stays.
 func prune(roots []*Node) []*Node {
-	order := slices.Clone(roots) // parents before children
-	for i := 0; i < len(order); i++ {
-		order = append(order, order[i].Children...)
+	stay := slices.Clone(roots)
+	for i := 0; i < len(stay); i++ {
+		n := stay[i]
+		n.Children = promoted(n.Children)
+		stay = append(stay, n.Children...)
 	}
-	for _, n := range slices.Backward(order) {
-		n.Children = promote(n.Children, false)
-	}
-	return promote(roots, true)
-}
-
-// promote puts the children of dummies in their places; those of a dummy among the
-// roots only if there is one.
-func promote(siblings []*Node, atRoot bool) []*Node {
-	out := siblings[:0:0]
-	for _, n := range siblings {
-		if n.Index >= 0 || atRoot && len(n.Children) > 1 {
+	out := roots[:0:0]
+	for _, n := range roots {
+		if n.Index >= 0 || len(n.Children) > 1 { // a dummy among the roots: only if there is one
 			out = append(out, n)
 		} else {
 			out = append(out, n.Children...)
+		}
+	}
+	return out
+}
+
+// promoted puts the children of dummies in their places, however deep.
+func promoted(siblings []*Node) []*Node {
+	if !slices.ContainsFunc(siblings, func(n *Node) bool { return n.Index < 0 }) {
+		return siblings
+	}
+	var out []*Node
+	open := slices.Clone(siblings) // the last comes first
+	slices.Reverse(open)
+	for len(open) > 0 {
+		n := open[len(open)-1]
+		open = open[:len(open)-1]
+		if n.Index >= 0 {
+			out = append(out, n)
+			continue
+		}
+		for _, c := range slices.Backward(n.Children) {
+			open = append(open, c)
 		}
 	}
 	return out

@@ -31,6 +31,7 @@ var meanings = []struct {
 	{mailbox.ErrFull, imap.CodeOverQuota, "No space is left for this."},
 	{mailbox.ErrReadOnly, imap.CodeNoPerm, "The mailbox can only be read."},
 	{mailbox.ErrKeywords, imap.CodeLimit, "The mailbox has no room for one more keyword."},
+	{mailbox.ErrInUse, imap.CodeInUse, "Another program holds the mailbox, try again."},
 	{mailbox.ErrGone, imap.CodeNonExistent, "The mailbox was deleted."},
 	{mailbox.ErrNotDurable, imap.CodeUnavailable, "The change could not be written to the disk."},
 	{mailbox.ErrDoubtful, imap.CodeUnavailable, "The mailbox is being checked, try again."},
@@ -42,8 +43,11 @@ var meanings = []struct {
 	{syscall.EROFS, imap.CodeNoPerm, "The mailbox can only be read."},
 	{syscall.EMFILE, imap.CodeUnavailable, "The server is too busy, try again."},
 	{syscall.ENFILE, imap.CodeUnavailable, "The server is too busy, try again."},
+	{syscall.ENOTDIR, imap.CodeCannot, "Something that is no folder is in the way."},
+	{syscall.ELOOP, imap.CodeCannot, "Something that is no folder is in the way."},
 	{syscall.ENAMETOOLONG, imap.CodeCannot, "The name is too long."},
 	{search.ErrGone, imap.CodeExpungeIssued, "Some of the messages no longer exist."},
+	{context.DeadlineExceeded, imap.CodeInUse, "Another program holds the account, try again."},
 	{context.Canceled, imap.CodeUnavailable, "The server is shutting down."},
 }
 

@@ -3,8 +3,11 @@ package vfs
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -176,9 +179,29 @@ func (d *osDir) Lock(ctx context.Context) (func(), error) {
 		case <-ctx.Done():
 			timer.Stop()
 			unix.Close(fd)
+			if pid := d.lockedBy(); pid != "" {
+				return nil, pathError("lock", d.path, fmt.Errorf("%w; process %s holds it", ctx.Err(), pid))
+			}
 			return nil, pathError("lock", d.path, ctx.Err())
 		}
 	}
+}
+
+// lockedBy is the process that has the lock, as far as the kernel tells; "" if not.
+func (d *osDir) lockedBy() string {
+	dev, ino := d.Key()
+	b, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return ""
+	}
+	where := fmt.Sprintf("%02x:%02x:%d", unix.Major(dev), unix.Minor(dev), ino)
+	for line := range strings.Lines(string(b)) { // 1: FLOCK ADVISORY WRITE 4711 fe:00:1234 0 EOF
+		f := strings.Fields(line)
+		if len(f) > 5 && f[1] == "FLOCK" && f[5] == where {
+			return f[4]
+		}
+	}
+	return ""
 }
 
 // listBuffer is how many bytes of directory one system call reads.

@@ -35,7 +35,8 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 		Poll:       c.PollInterval,
 		Boot:       bootID(),
 		Logger:     logger,
-		OpenLedger: openLedger,
+		OpenLedger: func(root vfs.Dir) (account.Ledger, error) { return openLedger(root, c.LockTimeout) },
+		LockWait:   c.LockTimeout,
 		Linger:     linger,
 		Courier: account.Courier{
 			Mode: registerMode(c.CourierUIDDB), NoLock: !c.UseLocks,
@@ -97,8 +98,8 @@ func encoding(e maildir.Encoding) *maildir.Encoding { return &e }
 
 // openLedger opens the account's memory below its root. The lock of its directory
 // guards it against other processes, not the root's: that is INBOX's, which is
-// held while INBOX asks the ledger.
-func openLedger(root vfs.Dir) (account.Ledger, error) {
+// held while INBOX asks the ledger. Who holds it for longer than wait is stopped.
+func openLedger(root vfs.Dir, wait time.Duration) (account.Ledger, error) {
 	dir, err := root.OpenDir("postrider")
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = root.Mkdir("postrider", 0o777); err == nil || errors.Is(err, fs.ErrExist) {
@@ -108,7 +109,11 @@ func openLedger(root vfs.Dir) (account.Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock := func() (func(), error) { return dir.Lock(context.Background()) }
+	lock := func() (func(), error) {
+		ctx, cancel := context.WithTimeout(context.Background(), wait)
+		defer cancel()
+		return dir.Lock(ctx)
+	}
 	return &ledger{index.OpenLedger(dir, time.Now, lock), dir}, nil
 }
 

@@ -78,7 +78,7 @@ func (r *indexRebuild) mailbox(ctx context.Context, p *place) (int, error) {
 	}
 	o := mailbox.RebuildOptions{FromFiles: r.fromFiles, Fsync: r.conf.Fsync}
 	o.Validity = func() (mail.UIDValidity, error) {
-		l, err := openLedger(p.sight.Root())
+		l, err := openLedger(p.sight.Root(), r.conf.LockTimeout)
 		if err != nil {
 			return 0, err
 		}

@@ -310,10 +310,16 @@ type shownAccount struct {
 
 // shownAttache is what an account's file says of a mailbox.
 type shownAttache struct {
-	ID          string      `json:"id,omitempty"`
-	UIDNext     mail.UID    `json:"uidnext_floor,omitempty"`
-	ModSeq      mail.ModSeq `json:"modseq_floor,omitempty"`
-	SpecialUses []string    `json:"special_uses,omitempty"`
+	ID          string     `json:"id,omitempty"`
+	Marks       shownMarks `json:"not_beyond,omitzero"`
+	SpecialUses []string   `json:"special_uses,omitempty"`
+}
+
+// shownMarks are index.Marks.
+type shownMarks struct {
+	UIDValidity mail.UIDValidity `json:"uidvalidity"`
+	UIDNext     mail.UID         `json:"uidnext"`
+	ModSeq      mail.ModSeq      `json:"modseq"`
 }
 
 func (s *indexShow) account(_ context.Context, root string, sight *account.Sight) (int, error) {
@@ -323,7 +329,7 @@ func (s *indexShow) account(_ context.Context, root string, sight *account.Sight
 	}
 	v := shownAccount{root, a.UIDValidity, a.Damaged, map[string]shownAttache{}}
 	for n, m := range a.Mailboxes {
-		at := shownAttache{UIDNext: m.UIDNext, ModSeq: m.ModSeq, SpecialUses: m.SpecialUses}
+		at := shownAttache{Marks: shownMarks(m.Marks), SpecialUses: m.SpecialUses}
 		if m.ID != (index.MailboxID{}) {
 			at.ID = fmt.Sprintf("%x", m.ID)
 		}
@@ -342,8 +348,8 @@ func (s *indexShow) account(_ context.Context, root string, sight *account.Sight
 	}
 	for _, n := range slices.Sorted(maps.Keys(v.Mailboxes)) {
 		m := v.Mailboxes[n]
-		fmt.Fprintf(s.out, "  %-10s %q: uses %s, id %s, UIDNEXT not below %d, mod-sequence not below %d\n", "", n,
-			orNone(strings.Join(m.SpecialUses, " ")), orNone(m.ID), m.UIDNext, m.ModSeq)
+		fmt.Fprintf(s.out, "  %-10s %q: uses %s, id %s, UIDVALIDITY %d, UIDNEXT not beyond %d, mod-sequence not beyond %d\n", "", n,
+			orNone(strings.Join(m.SpecialUses, " ")), orNone(m.ID), m.Marks.UIDValidity, m.Marks.UIDNext, m.Marks.ModSeq)
 	}
 	return status, nil
 }

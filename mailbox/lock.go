@@ -1,0 +1,38 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// longLock is for how long a lock may be waited for or held before the log says so.
+const longLock = 3 * time.Second
+
+// lockFolder takes the lock of the folder's directory, which keeps other processes
+// away. Who holds it is perhaps stopped: nobody waits longer than Config.LockWait. The
+// lock is the kernel's and ends with the process that holds it, so none is ever stale
+// and none is ever broken.
+func (m *Mailbox) lockFolder(ctx context.Context) (unlock func(), err error) {
+	began := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, m.c.LockWait)
+	defer cancel()
+	release, err := m.folder.Dir().Lock(bounded)
+	taken := time.Now()
+	switch waited := taken.Sub(began); {
+	case err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+		m.log.Warn("another process holds the lock of a mailbox", "folder", m.folder.Dir().Path(), "waited", waited, "error", err)
+		return nil, fmt.Errorf("locking the mailbox: %w", ErrInUse)
+	case err != nil:
+		return nil, fmt.Errorf("locking the mailbox: %w", err)
+	case waited > longLock:
+		m.log.Warn("the lock of a mailbox was long waited for", "folder", m.folder.Dir().Path(), "waited", waited)
+	}
+	return func() {
+		release()
+		if held := time.Since(taken); held > longLock {
+			m.log.Info("the lock of a mailbox was long held", "folder", m.folder.Dir().Path(), "held", held)
+		}
+	}, nil
+}
