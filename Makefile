@@ -1,6 +1,9 @@
 # make run         a demonstration account and server on 127.0.0.1
 # make test        everything: sets up what the tests need, then runs them
 # make fuzz        each fuzz target for a minute
+# make storm       ten minutes of a program that renames files while we read
+# make kill        some thousand kills under load, each judged
+# make crowd       ten minutes of many processes on one Maildir, killed at random
 # make coexist     Courier and Postrider on one Maildir at once, 10,000 operations
 # make bench-idle  how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
 # make lint        gofmt, vet, staticcheck, known vulnerabilities
@@ -12,7 +15,7 @@ DEMO ?= demo
 RACE ?=
 SEED ?= 1
 
-.PHONY: build run deliver test check coexist lint fuzz bench-idle clean
+.PHONY: build run deliver test check coexist lint fuzz storm kill crowd bench-idle clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -50,6 +53,19 @@ fuzz:
 # open files must allow the crowd: ulimit -n 20000.
 bench-idle:
 	$(GO) test ./e2e -run TestIdleFigures -figures -v -timeout 30m
+
+# What "make check" does for seconds, for long. Each way of "storm" takes its time.
+KILLS ?= 3000
+LONG ?= 10m
+
+storm:
+	$(GO) test ./account -run RenamesWithoutPause -v -count=1 -timeout 0 -storm $(LONG)
+
+kill:
+	$(GO) test ./e2e -run KilledUnderLoad -v -count=1 -timeout 0 -kills $(KILLS)
+
+crowd:
+	$(GO) test ./e2e -run ManyProcesses -v -count=1 -timeout 0 -crowd $(LONG)
 
 clean:
 	rm -rf bin $(DEMO)

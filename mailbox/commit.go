@@ -54,11 +54,11 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if err := flush(0); err != nil {
 		return err
 	}
-	if err := m.prove(v); err != nil {
-		return err
-	}
 	if len(v.fresh) == 0 {
 		return nil
+	}
+	if err := m.prove(v); err != nil {
+		return err
 	}
 	err := m.give(ctx, func() error { return m.commitFresh(v) })
 	if err != nil {

@@ -198,7 +198,7 @@ func (m *Mailbox) findAll(ctx context.Context, unknown []Message, also func(mail
 
 // with is a snapshot with facts that the journal does not have.
 func (m *Mailbox) with(s *Snapshot, records []index.Record) *Snapshot {
-	b := newBuilder(s, &infos{list: s.infos})
+	b := newBuilder(s, s.tree().infos)
 	for _, r := range records {
 		if k, ok := r.(index.Known); ok {
 			b.applyKnown(&k)

@@ -85,7 +85,7 @@ func (m *Mailbox) recall(s *Snapshot, lost bool) (adopting bool, err error) {
 		m.log.Warn("the UIDs of another server are not taken over", "server", past.Software, "error", err)
 		return false, nil
 	}
-	known, err := m.floor(s)
+	known, err := m.floor()
 	if err != nil {
 		return false, err
 	}
@@ -154,7 +154,7 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	m.log.Info("the UIDs of another server were taken over", "server", past.Software,
 		"uidvalidity", past.UIDValidity, "uidnext", past.UIDNext, "kept", len(known), "new", len(fresh),
 		"gone", past.numbered()-len(known), "damaged", past.Damaged, "keywords dropped", words.dropped)
-	if err := m.noteMarks(); err != nil {
+	if err := m.noteMarks(Marks{}); err != nil {
 		return err
 	}
 	return m.markLife()
@@ -167,7 +167,7 @@ func (m *Mailbox) adoptedFloor() (next mail.UID, modseq mail.ModSeq, err error) 
 	for _, msg := range m.past.Messages {
 		next = max(next, msg.UID+1)
 	}
-	known, err := m.floor(m.Snapshot())
+	known, err := m.floor()
 	if err != nil {
 		return 0, 0, err
 	}

@@ -104,7 +104,7 @@ func (s *Session) fetch(ctx context.Context, c *wire.Command, a fetching) error 
 	}
 	p := newPlan(a.items, c.UID())
 	if p.seen && !s.sel.readOnly {
-		if err := s.setSeen(ctx, c, p, uids); err != nil {
+		if err := s.setSeen(ctx, c, p, uids); err != nil && !cannotWrite(err) {
 			return err
 		}
 	}
@@ -150,6 +150,13 @@ func parts(uids mail.UIDSet, n int) iter.Seq[mail.UIDSet] {
 			yield(part)
 		}
 	}
+}
+
+// cannotWrite says that \Seen could not be set for a reason that must not keep anybody
+// from reading: a full disk, files that may only be read, a lock that another program
+// does not let go of.
+func cannotWrite(err error) bool {
+	return errors.Is(err, mailbox.ErrFull) || errors.Is(err, mailbox.ErrReadOnly) || errors.Is(err, mailbox.ErrInUse)
 }
 
 // setSeen sets \Seen where it is missing, in one batch, and moves the view: the

@@ -57,6 +57,9 @@ func (s *Session) Status(err error) *imap.Status {
 	if errors.Is(err, mail.ErrBadName) {
 		return imap.No(imap.CodeCannot, "Invalid mailbox name: "+strings.TrimPrefix(unwrapName(err).Error(), mail.ErrBadName.Error()+": "))
 	}
+	if f := (*mailbox.FormatError)(nil); errors.Is(err, mailbox.ErrNewer) && errors.As(err, &f) {
+		return imap.No(imap.CodeContactAdmin, "The file postrider/"+f.File+" has "+f.What+": a newer version of the server wrote it.")
+	}
 	for _, m := range meanings {
 		if errors.Is(err, m.err) {
 			return imap.No(m.code, m.text)
