@@ -24,6 +24,11 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if len(v.gone)+len(v.stale) > 0 && m.departed() {
 		return ErrGone // they are gone with the folder, or moved with it: nobody is told of each
 	}
+	return m.commitHere(ctx, v)
+}
+
+// commitHere is commit for a folder that is there.
+func (m *Mailbox) commitHere(ctx context.Context, v *findings) error {
 	var records []index.Record
 	visible := false
 	flush := func(limit int) error {
@@ -66,11 +71,11 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 
 // commitFresh gives new files their UIDs.
 func (m *Mailbox) commitFresh(v *findings) error {
-	v.fresh = m.unknown(v.fresh)
+	unknown := m.unknown(v.fresh)
 	if err := m.prove(v); err != nil {
 		return err
 	}
-	fresh, kept := m.takeFresh(m.inOrder(v.fresh))
+	fresh, kept := m.takeFresh(m.inOrder(unknown))
 	next, err := m.number(basesOf(fresh)...)
 	if err != nil {
 		return err
