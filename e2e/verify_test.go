@@ -1,11 +1,13 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // verifyIdle runs postrider verify-idle and returns what it prints.
@@ -61,4 +63,23 @@ func TestVerifyIdleWithDovecot(t *testing.T) {
 	if !ok || !strings.Contains(out, "all 7 steps passed") {
 		t.Error(out)
 	}
+}
+
+// With IMAP_ENHANCEDIDLE=0 deliveries are looked for every IMAP_IDLE_TIMEOUT, and IDLE
+// says so.
+func TestOldPoll(t *testing.T) {
+	s := startServer(t, "IMAP_ENHANCEDIDLE=0", "IMAP_IDLE_TIMEOUT=1")
+	a := s.account(t)
+	k := enter(t, s, a.user, false)
+	defer k.conn.Close()
+	k.do(t, "SELECT INBOX")
+	if err := k.conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(k.conn, "i IDLE\r\n")
+	k.until(t, "+ entering idle mode")
+	if err := a.deliver("INBOX", "Subject: polled\n\nx\n"); err != nil {
+		t.Fatal(err)
+	}
+	k.until(t, "* 1 EXISTS")
 }

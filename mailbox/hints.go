@@ -279,24 +279,40 @@ func (t *trail) harmless(msg Message) bool {
 // maxEchoes bounds how many hints are looked through for echoes.
 const maxEchoes = 64
 
-// dropEchoes takes out the hints if all of them end where messages are known to be, as
-// the echoes of our own changes do: no file needs to be looked at, and no other process
-// kept out. The lock of this process is held.
-func (m *Mailbox) dropEchoes() {
-	q := &m.hints
+// few returns the hints that name files if there are some, but no more than maxEchoes,
+// and nothing else waits.
+func (q *hintQueue) few() []Hint {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.list) == 0 || len(q.list) > maxEchoes || q.overflow || q.gone {
+	if len(q.list) > maxEchoes || q.overflow || q.gone {
+		return nil
+	}
+	return append([]Hint(nil), q.list...)
+}
+
+// forget takes out the first n hints.
+func (q *hintQueue) forget(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.list = append([]Hint(nil), q.list[min(n, len(q.list)):]...) // fewer only after a loss
+}
+
+// dropEchoes takes out the hints if all of them end where messages are known to be, as
+// the echoes of our own changes do: no file needs to be looked at, and no other process
+// kept out. The lock of this process is held, so nobody else takes hints out.
+func (m *Mailbox) dropEchoes() {
+	list := m.hints.few()
+	if len(list) == 0 {
 		return
 	}
-	trails, _ := m.trails(q.list)
+	trails, _ := m.trails(list)
 	s := m.Snapshot()
 	for base, t := range trails {
 		if _, i, known := m.lookup(s, base); !known || !t.harmless(s.Message(i)) {
 			return
 		}
 	}
-	q.list = nil
+	m.hints.forget(len(list))
 }
 
 func (m *Mailbox) trails(list []Hint) (trails map[string]*trail, order []string) {
