@@ -1,6 +1,7 @@
 # make run    a demonstration account and server on 127.0.0.1
 # make test   everything: sets up what the tests need, then runs them
 # make fuzz   each fuzz target for a minute
+# make bench-growth  what one thing costs in folders of 1,000 to 1,000,000 messages
 # make lint   gofmt, vet, staticcheck, known vulnerabilities
 
 export CGO_ENABLED ?= 0
@@ -9,7 +10,7 @@ FUZZTIME ?= 60s
 DEMO ?= demo
 RACE ?=
 
-.PHONY: build run deliver test check lint fuzz clean
+.PHONY: build run deliver test check bench-growth lint fuzz clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -35,6 +36,9 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) tool govulncheck ./...
+
+bench-growth:
+	GO=$(GO) scripts/growth.sh
 
 fuzz:
 	GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
