@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -23,96 +25,129 @@ var kills = flag.Int("kills", 30, "how often TestKilledUnderLoad kills")
 // messages. "make kill" does it some thousand times.
 func TestKilledUnderLoad(t *testing.T) {
 	s := startServer(t, "LOG_LEVEL=warn", "LOCK_TIMEOUT=10")
-	a := s.account(t)
-	c := &campaign{t: t, s: s, a: a, truth: newTruth()}
-	first := c.connect(false)
-	first.must(t, "CREATE Work")
-	first.close()
-	var workers []*worker
-	for i := range 5 {
-		workers = append(workers, &worker{c: c, id: i, pipe: i >= 3, r: rand.New(rand.NewPCG(uint64(i), 11))})
-	}
+	c := newCampaign(t, s)
+	c.employ(5, func(i int) int { return map[bool]int{true: onPipe, false: 0}[i >= 3] })
 	r := rand.New(rand.NewPCG(uint64(*kills), 5))
-	acked := 0
 	for round := range *kills {
-		var busy sync.WaitGroup
-		for _, w := range workers {
-			busy.Go(w.work)
-		}
-		stop := make(chan struct{})
-		busy.Go(func() { c.deliver(stop) })
-		time.Sleep(time.Duration(20+r.IntN(200)) * time.Millisecond)
-		c.kill(r.IntN(3), workers)
-		close(stop)
-		busy.Wait()
-		c.revive(t)
-		acked = 0
-		for _, w := range workers {
-			acked += w.acked
-		}
-		if errs := c.judge(workers, r.IntN(2) == 0); len(errs) > 0 {
-			for _, err := range errs {
-				t.Errorf("kill %d: %v", round+1, err)
-			}
+		victims := r.IntN(3)
+		if !c.round(round, time.Duration(20+r.IntN(200))*time.Millisecond, victims != 1, victims != 0, r.IntN(2)-1) {
 			return
 		}
 	}
-	t.Logf("%d kills, %d commands acknowledged, %d deliveries, %d UIDs", *kills, acked, c.truth.delivered, len(c.truth.ever))
-	if acked < *kills {
-		t.Errorf("only %d commands were acknowledged in %d rounds", acked, *kills)
-	}
+	c.report(*kills)
 }
 
-// campaign is one server that is killed again and again.
+// onPipe is instead of a server's number for a session in a process of its own.
+const onPipe = -1
+
+// campaign is one account's servers that are killed again and again.
 type campaign struct {
-	t     *testing.T
-	s     *server
-	a     account
-	truth *truth
+	t       *testing.T
+	servers []*server
+	a       account
+	truth   *truth
+	workers []*worker
+	linked  bool // deliver by link, and append to maildirsize, too
 
 	mu    sync.Mutex
 	down  bool
 	pipes []*exec.Cmd
 }
 
-// kill kills the server (0), the processes on pipes (1), or both, and has the workers
-// of what is left end.
-func (c *campaign) kill(what int, workers []*worker) {
+func newCampaign(t *testing.T, servers ...*server) *campaign {
+	c := &campaign{t: t, servers: servers, a: servers[0].account(t), truth: newTruth()}
+	first := c.connect(0)
+	first.must(t, "CREATE Work")
+	first.close()
+	return c
+}
+
+func (c *campaign) employ(n int, via func(i int) int) {
+	for i := range n {
+		c.workers = append(c.workers, &worker{c: c, id: i, via: via(i), r: rand.New(rand.NewPCG(uint64(i), 11))})
+	}
+}
+
+// round works for a while, kills, and judges; false says that something was wrong.
+func (c *campaign) round(n int, work time.Duration, killServer, killPipes bool, judge ...int) bool {
+	var busy sync.WaitGroup
+	for _, w := range c.workers {
+		busy.Go(w.work)
+	}
+	stop := make(chan struct{})
+	busy.Go(func() { c.deliver(stop) })
+	time.Sleep(work)
+	c.kill(n, killServer, killPipes)
+	close(stop)
+	busy.Wait()
+	c.revive()
+	for _, via := range judge {
+		if errs := c.judge(via); len(errs) > 0 {
+			for _, err := range errs {
+				c.t.Errorf("round %d, seen over %d: %v", n+1, via, err)
+			}
+			return false
+		}
+	}
+	return !c.t.Failed()
+}
+
+// report says what was done, and demands that it was something.
+func (c *campaign) report(rounds int) {
+	acked := 0
+	for _, w := range c.workers {
+		acked += w.acked
+	}
+	c.t.Logf("%d rounds, %d commands acknowledged, %d deliveries, %d UIDs", rounds, acked, c.truth.delivered, len(c.truth.ever))
+	if acked < rounds {
+		c.t.Errorf("only %d commands were acknowledged in %d rounds", acked, rounds)
+	}
+}
+
+// kill kills a server, the processes on pipes, or both. The workers of what is left
+// end when their last command is answered.
+func (c *campaign) kill(n int, killServer, killPipes bool) {
 	c.mu.Lock()
 	c.down = true
 	pipes := c.pipes
 	c.pipes = nil
-	if what != 1 {
-		c.s.cmd.Process.Signal(syscall.SIGKILL)
+	victim := c.servers[n%len(c.servers)]
+	if killServer {
+		victim.cmd.Process.Signal(syscall.SIGKILL)
 	}
-	if what != 0 {
+	if killPipes {
 		for _, p := range pipes {
 			syscall.Kill(-p.Process.Pid, syscall.SIGKILL)
 		}
 	}
 	c.mu.Unlock()
-	if what != 1 {
-		<-c.s.ended
-		c.s.cmd = nil
-	}
-	for _, w := range workers {
-		w.stop()
+	if killServer {
+		<-victim.ended
+		victim.cmd = nil
 	}
 }
 
-func (c *campaign) revive(t *testing.T) {
-	if c.s.cmd == nil {
-		c.s.start(t)
+func (c *campaign) revive() {
+	for _, s := range c.servers {
+		if s.cmd == nil {
+			s.start(c.t)
+		}
 	}
 	c.mu.Lock()
 	c.down = false
 	c.mu.Unlock()
 }
 
-// connect opens a session, through the server or a process of its own.
-func (c *campaign) connect(pipe bool) *line {
-	if !pipe {
-		l, err := dialLine(c.s.port)
+func (c *campaign) isDown() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.down
+}
+
+// connect opens a session, through a server or a process of its own.
+func (c *campaign) connect(via int) *line {
+	if via != onPipe {
+		l, err := dialLine(c.servers[via].port)
 		if err == nil {
 			_, err = l.do("LOGIN " + c.a.user + " " + password)
 		}
@@ -150,7 +185,11 @@ func (c *campaign) deliver(stop chan struct{}) {
 		case <-time.After(15 * time.Millisecond):
 		}
 		subject := fmt.Sprintf("delivery %d", c.truth.delivered)
-		if err := c.a.deliver("INBOX", "Subject: "+subject+"\n\nx\n"); err != nil {
+		deliver := c.a.deliver
+		if c.linked && c.truth.delivered%2 == 0 {
+			deliver = c.a.link
+		}
+		if err := deliver("INBOX", "Subject: "+subject+"\n\nx\n"); err != nil {
 			c.t.Error(err)
 			return
 		}
@@ -159,13 +198,21 @@ func (c *campaign) deliver(stop chan struct{}) {
 }
 
 // judge compares what is there with what was acknowledged.
-func (c *campaign) judge(workers []*worker, pipe bool) (errs []error) {
-	l := c.connect(pipe)
+func (c *campaign) judge(via int) (errs []error) {
+	l := c.connect(via)
 	if l == nil {
 		return []error{fmt.Errorf("no session after the kill")}
 	}
 	defer l.close()
 	view, err := c.truth.look(l)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // what is it doing?
+		for _, s := range c.servers {
+			s.cmd.Process.Signal(syscall.SIGQUIT)
+			<-s.ended
+			s.cmd = nil
+			c.t.Logf("the server:\n%s", s.log)
+		}
+	}
 	if err != nil {
 		return []error{err}
 	}
@@ -174,7 +221,7 @@ func (c *campaign) judge(workers []*worker, pipe bool) (errs []error) {
 			errs = append(errs, fmt.Errorf("delivery %d is there %d times", i, n))
 		}
 	}
-	for _, w := range workers {
+	for _, w := range c.workers {
 		errs = append(errs, w.judge(view)...)
 	}
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
@@ -184,44 +231,22 @@ func (c *campaign) judge(workers []*worker, pipe bool) (errs []error) {
 type worker struct {
 	c     *campaign
 	id    int
-	pipe  bool
+	via   int
 	r     *rand.Rand
 	n     int
 	acked int
 	live  []*message
 	doing *deed // not answered
-
-	mu   sync.Mutex
-	conn *line
-}
-
-func (w *worker) stop() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.conn != nil {
-		w.conn.hangUp()
-	}
 }
 
 // work gives commands until the connection breaks.
 func (w *worker) work() {
-	l := w.c.connect(w.pipe)
+	l := w.c.connect(w.via)
 	if l == nil {
 		return
 	}
-	w.mu.Lock()
-	w.conn = l
-	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		w.conn = nil
-		w.mu.Unlock()
-		l.close()
-	}()
-	w.c.mu.Lock()
-	down := w.c.down
-	w.c.mu.Unlock()
-	for selected := ""; !down; {
+	defer l.close()
+	for selected := ""; !w.c.isDown(); {
 		d := w.next()
 		if d.folder() != selected {
 			if _, err := l.do("SELECT " + d.folder()); err != nil {

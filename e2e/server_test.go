@@ -5,6 +5,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha1"
 	"encoding/base64"
 	"fmt"
@@ -64,6 +65,7 @@ type server struct {
 	dir           string // all of it; data/uN/Maildir is where uN's mail is
 	port, tlsPort string
 	certFile      string
+	conf          string // its settings file, if it is not the first's
 	cmd           *exec.Cmd
 	log           *output
 	used          atomic.Int32
@@ -94,10 +96,25 @@ func startServer(t *testing.T, settings ...string) *server {
 	return s
 }
 
+// second is another server for the same accounts, as on another node.
+func (s *server) second(t *testing.T) *server {
+	t.Helper()
+	two := &server{dir: s.dir, port: freePort(t), tlsPort: freePort(t), conf: "second.conf", certFile: s.certFile, log: new(output), ended: make(chan error, 1)}
+	text, err := os.ReadFile(filepath.Join(s.dir, "postrider.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ports := strings.NewReplacer("\nPORT="+s.port, "\nPORT="+two.port, "\nSSLPORT="+s.tlsPort, "\nSSLPORT="+two.tlsPort)
+	write(t, filepath.Join(s.dir, two.conf), ports.Replace(string(text)), 0o644)
+	t.Cleanup(func() { two.stop(t) })
+	two.start(t)
+	return two
+}
+
 // start starts the process with what startServer wrote.
 func (s *server) start(t *testing.T) {
 	t.Helper()
-	s.cmd = exec.Command(binary, "serve", "--config", filepath.Join(s.dir, "postrider.conf"))
+	s.cmd = exec.Command(binary, "serve", "--config", filepath.Join(s.dir, cmp.Or(s.conf, "postrider.conf")))
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 exitcode=66"}
 	s.cmd.Stderr = s.log
 	if err := s.cmd.Start(); err != nil {

@@ -101,6 +101,10 @@ func Open(dir vfs.Dir, o Options) (*Journal, Opened, error) {
 
 func (j *Journal) openFile(found *Opened) error {
 	f, err := j.dir.OpenFile(journalName, os.O_RDWR, 0)
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) { // not ours to write, but to read
+		j.readOnly = fmt.Errorf("opening the journal: %w", err)
+		f, err = j.dir.Open(journalName)
+	}
 	if err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
@@ -318,6 +322,27 @@ func (j *Journal) reserve() error {
 	if err == nil || errors.Is(err, errors.ErrUnsupported) {
 		j.allocated = j.pos + reserve
 		return nil
+	}
+	return err
+}
+
+// Lend gives the reserve back to the file system for a moment: f, which may need a
+// block where there is none (a directory that must grow for a name), gets the first of
+// it. What can be had is reserved again afterwards. Under the folder's lock.
+func (j *Journal) Lend(f func() error) error {
+	if j.readOnly != nil || j.torn {
+		return f()
+	}
+	if err := j.file.Truncate(j.pos); err != nil {
+		return fmt.Errorf("lending the journal's reserve: %w", err)
+	}
+	j.allocated = 0
+	err := f()
+	for n := int64(reserve); n >= 4<<10; n /= 2 {
+		if aerr := j.file.Allocate(j.pos, n); aerr == nil || errors.Is(aerr, errors.ErrUnsupported) {
+			j.allocated = j.pos + n
+			break
+		}
 	}
 	return err
 }

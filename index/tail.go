@@ -61,6 +61,9 @@ func (j *Journal) ReadTail(apply func(*Batch) error) error {
 			return fmt.Errorf("reading the journal: %w", err)
 		}
 		replaced, err := j.readBatch(payload, apply)
+		if bad := (*FormatError)(nil); errors.As(err, &bad) { // whole, and yet no batch: as good as damaged
+			j.damage, skipped, err = bad, true, nil
+		}
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,11 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if len(v.gone)+len(v.stale) > 0 && m.departed() {
 		return ErrGone // they are gone with the folder, or moved with it: nobody is told of each
 	}
+	return m.commitHere(ctx, v)
+}
+
+// commitHere is commit for a folder that is there.
+func (m *Mailbox) commitHere(ctx context.Context, v *findings) error {
 	var records []index.Record
 	visible := false
 	flush := func(limit int) error {
@@ -54,33 +59,40 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if err := flush(0); err != nil {
 		return err
 	}
-	if err := m.prove(v); err != nil {
-		return err
-	}
 	if len(v.fresh) == 0 {
 		return nil
 	}
-	err := m.give(ctx, func() error {
-		fresh := m.inOrder(m.unknown(v.fresh))
-		next, err := m.number(basesOf(fresh)...)
-		if err != nil {
-			return err
-		}
-		coming := m.arrivals()
-		for _, at := range fresh {
-			records, visible = append(records, coming.records(m, next, at)...), true
-			next++
-			m.sync.later(at.file.New)
-			if err := flush(batchLen); err != nil {
-				return err
-			}
-		}
-		return flush(0)
-	})
+	err := m.give(ctx, func() error { return m.commitFresh(v) })
 	if err != nil {
 		m.full = true // tried again
 	}
 	return err
+}
+
+// commitFresh gives new files their UIDs.
+func (m *Mailbox) commitFresh(v *findings) error {
+	unknown := m.unknown(v.fresh)
+	if err := m.prove(v); err != nil {
+		return err
+	}
+	fresh, kept := m.takeFresh(m.inOrder(unknown))
+	next, err := m.number(basesOf(fresh)...)
+	if err != nil {
+		return err
+	}
+	coming := m.arrivals()
+	for part := range slices.Chunk(fresh, batchLen) {
+		records := make([]index.Record, 0, len(part))
+		for _, at := range part {
+			records = append(records, coming.records(m, next, at)...)
+			m.sync.later(at.file.New)
+			next++
+		}
+		if err := m.tell(records...); err != nil {
+			return err
+		}
+	}
+	return kept
 }
 
 // renamedRecord says that a message has another name; flags, that a client sees it.

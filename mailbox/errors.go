@@ -1,6 +1,13 @@
 package mailbox
 
-import "errors"
+import (
+	"errors"
+
+	"postrider/index"
+)
+
+// FormatError says what is wrong with one of our files, in words for people.
+type FormatError = index.FormatError
 
 var (
 	// ErrVanished says that a message is no longer in the mailbox.
@@ -17,6 +24,10 @@ var (
 	// ErrReadOnly says that this version may not write the mailbox: its journal
 	// was written by a newer one, or the files are not ours to write.
 	ErrReadOnly = errors.New("the mailbox can only be read")
+
+	// ErrNewer says that a file has a form that only a newer version knows. A
+	// FormatError in it says which file, and which form.
+	ErrNewer = index.ErrNewer
 
 	// ErrDoubtful says that the state of the mailbox could not be made certain
 	// after an error or a panic. The next call tries again.

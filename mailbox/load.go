@@ -51,11 +51,15 @@ func (m *Mailbox) load(shortcut bool) error {
 	if err := j.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); return nil }); err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
+	m.readOnly.Store(j.ReadOnly() != nil)
 	if memory.ahead(&b.next.head, j.Generation()) {
 		err = m.remember(memory)
 	} else {
 		b.next.at = position{m.epoch, j.Pos()}
 		err = m.settleNumbers(m.publish(b), found)
+	}
+	if err == nil {
+		err = m.heal()
 	}
 	if err == nil {
 		m.openCache()
@@ -118,7 +122,7 @@ func fromJournal(dir vfs.Dir, file *index.Snapshot, now func() time.Time) (*Snap
 // identify gives a mailbox without a UIDVALIDITY one, and goes above every UID that
 // may have been given elsewhere.
 func (m *Mailbox) identify(s *Snapshot, moved bool) error {
-	known, err := m.floor(s)
+	known, err := m.floor()
 	if err != nil {
 		return err
 	}
@@ -142,7 +146,7 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 	}
 	m.unproven = !doubt && s.uidNext > 1
 	if v == s.validity && next == s.uidNext && modseq == s.modseq {
-		err = m.noteMarks()
+		err = m.noteMarks(known)
 	} else {
 		err = m.write(modseq+1, index.ValiditySet{UIDValidity: v, UIDNext: next})
 	}
@@ -234,6 +238,7 @@ func (m *Mailbox) readTail() error {
 	n := 0
 	err = m.journal.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); n++; return nil })
 	replaced := errors.Is(err, index.ErrReplaced)
+	m.readOnly.Store(m.journal.ReadOnly() != nil)
 	if err != nil && !replaced {
 		m.doubtful.Store(true) // a part of it was applied, and is lost with b
 		return fmt.Errorf("reading the journal: %w", err)

@@ -64,9 +64,11 @@ type Mailbox struct {
 	snap     atomic.Pointer[Snapshot]
 	cache    atomic.Pointer[index.Cache]
 	gone     atomic.Bool
+	readOnly atomic.Bool // the journal takes no batches
 	doubtful atomic.Bool // nothing about the state is sure
 	sync     syncer
 	hints    hintQueue
+	memo     memo
 	settlers sync.WaitGroup
 
 	compacting compacting
@@ -143,6 +145,10 @@ func (m *Mailbox) Snapshot() *Snapshot { return m.snap.Load() }
 
 // Gone reports whether the mailbox's directory was removed.
 func (m *Mailbox) Gone() bool { return m.gone.Load() }
+
+// ReadOnly reports whether nothing can be written: the file system is read only, the
+// files are not ours, or a newer version wrote them.
+func (m *Mailbox) ReadOnly() bool { return m.readOnly.Load() }
 
 // SetGone says that the mailbox was deleted: who listens is woken, and every
 // later call that needs the folder returns ErrGone.
@@ -365,6 +371,7 @@ func (m *Mailbox) finish() error {
 }
 
 func (m *Mailbox) shut() error {
+	m.DropMemo()
 	m.endRest()
 	var errs []error
 	if m.journal != nil {

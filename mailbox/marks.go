@@ -59,16 +59,13 @@ func formatMarks(m Marks) string {
 }
 
 // floor asks for the account's marks.
-func (m *Mailbox) floor(s *Snapshot) (Marks, error) {
+func (m *Mailbox) floor() (Marks, error) {
 	if m.c.Floor == nil {
 		return Marks{}, nil
 	}
 	known, err := m.c.Floor()
 	if err != nil {
 		return known, fmt.Errorf("asking for the account's marks: %w", err)
-	}
-	if a := m.side.ahead; a.UIDValidity == s.validity && (known.UIDValidity != s.validity || known.UIDNext < a.UIDNext || known.ModSeq < a.ModSeq) {
-		m.side.ahead = Marks{} // the account has forgotten: the next batch tells it again
 	}
 	return known, nil
 }
@@ -100,10 +97,20 @@ func (m *Mailbox) behind(known Marks) bool {
 	return true
 }
 
-// noteMarks has the account know of a mailbox that it does not know of, as one that
-// was made before there were marks.
-func (m *Mailbox) noteMarks() error {
-	if m.c.Note == nil || m.journal.ReadOnly() != nil || m.side.ahead.UIDValidity == m.Snapshot().validity {
+// noteMarks has the account know of a mailbox that it does not know of, or not as far:
+// one that was made before there were marks, that has another name to another process,
+// or whose account file was lost.
+func (m *Mailbox) noteMarks(known Marks) error {
+	v, a := m.Snapshot().validity, m.side.ahead
+	switch {
+	case m.c.Note == nil || m.journal.ReadOnly() != nil:
+		return nil
+	case a.UIDValidity == v && known.UIDValidity == v && known.UIDNext >= a.UIDNext && known.ModSeq >= a.ModSeq:
+		return nil
+	case a.UIDValidity == v:
+		if err := m.c.Note(a); err != nil {
+			return fmt.Errorf("noting the mailbox's numbers: %w", noSpace(err))
+		}
 		return nil
 	}
 	var records []index.Record
@@ -227,7 +234,7 @@ func (m *Mailbox) remember(y memory) error {
 	}
 	m.infos, m.backing, m.names, m.side = y.infos, y.backing, nil, y.side
 	m.full = true
-	known, err := m.floor(y.s)
+	known, err := m.floor()
 	if err != nil {
 		return err
 	}
@@ -236,6 +243,23 @@ func (m *Mailbox) remember(y memory) error {
 		b.next.uidNext, b.next.modseq = max(b.next.uidNext, min(known.UIDNext, maxUID)), max(b.next.modseq, known.ModSeq)
 	}
 	return m.renewSyncLocked(b)
+}
+
+// heal writes a journal anew that has a hole: the numbers that went with it were jumped
+// over, and must not be at every opening. It needs sync.run.
+func (m *Mailbox) heal() error {
+	why := m.journal.Damage()
+	if why == nil || m.readOnly.Load() || m.Snapshot().validity == 0 {
+		return nil
+	}
+	m.log.Error("a part of a journal cannot be read: it is written anew without", "folder", m.folder.Dir().Path(), "error", why)
+	doubtful := m.doubtful.Load()
+	err := m.renewSyncLocked(newBuilder(m.Snapshot(), m.infos))
+	if bearable(err) { // no space: the old one is of use, and is healed when it is opened next
+		m.doubtful.Store(doubtful)
+		return nil
+	}
+	return err
 }
 
 // indexDirReplaced says that the open index directory has not its name any more.

@@ -97,9 +97,11 @@ func moveLocked(ctx context.Context, src *Mailbox, uids []mail.UID, dst *Mailbox
 			continue
 		}
 		mv := moved{keywords: s.KeywordsOf(msg)}
-		err = src.onFile(ctx, &msg, func(msg *Message) (err error) {
-			mv.file, err = src.moveFile(msg, dst)
-			return err
+		err = src.onFile(ctx, &msg, func(msg *Message) error {
+			return dst.withReserve(func() (err error) {
+				mv.file, err = src.moveFile(msg, dst)
+				return err
+			})
 		})
 		if errors.Is(err, ErrVanished) {
 			err = nil

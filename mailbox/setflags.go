@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"postrider/index"
 	"postrider/mail"
@@ -36,6 +37,16 @@ func (m *Mailbox) SetFlags(ctx context.Context, uids mail.UIDSet, c mail.FlagCha
 		}
 	}
 	return res, nil
+}
+
+// withReserve does a rename. On a full disk a directory may lack the room for the new
+// name: then the journal's reserve gives a block, which serves many renames.
+func (m *Mailbox) withReserve(rename func() error) error {
+	err := rename()
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return m.journal.Lend(rename)
+	}
+	return err
 }
 
 // slices1000 cuts a resolved set into sets of at most slice numbers.
@@ -102,7 +113,10 @@ func (s *storing) one(ctx context.Context, uid mail.UID) error {
 		var f mail.MessageFile
 		wasNew := msg.New
 		err := s.m.onFile(ctx, &msg, func(msg *Message) (err error) {
-			f, err = s.m.folder.Rename(msg.file(), s.change.ApplyFlags(msg.Flags))
+			err = s.m.withReserve(func() (err error) {
+				f, err = s.m.folder.Rename(msg.file(), s.change.ApplyFlags(msg.Flags))
+				return err
+			})
 			wasNew = msg.New
 			return err
 		})

@@ -82,7 +82,15 @@ func (m *Mailbox) recall(s *Snapshot, lost bool) (adopting bool, err error) {
 		return false, nil
 	}
 	if err := past.Check(); err != nil {
-		m.log.Warn("the UIDs of another server are not taken over", "folder", m.folder.Dir().Path(), "server", past.Software, "error", err)
+		m.log.Warn("the UIDs of another server are not taken over", "server", past.Software, "error", err)
+		return false, nil
+	}
+	known, err := m.floor()
+	if err != nil {
+		return false, err
+	}
+	if known.UIDValidity > past.UIDValidity {
+		m.log.Warn("the UIDs of another server are older than the mailbox's own, and are not taken over", "server", past.Software)
 		return false, nil
 	}
 	m.past, m.pastLost, m.full = past, lost, true
@@ -102,8 +110,34 @@ func (m *Mailbox) takePending(ctx context.Context) error {
 	return nil
 }
 
-// takeOver puts the state in place that the predecessor's knowledge and the files make.
+// takeOver takes over what the predecessor knew of the files that were found. Where it
+// runs, that is done under its lock, with what it knows by now, and it is shown the UIDs
+// that we give before anybody else is.
 func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
+	if !m.live() || m.reg.held {
+		return m.takeOverHeld(ctx, v)
+	}
+	unlock, err := m.lockRegister(ctx, patience)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	now, err := m.c.Predecessor()
+	if err != nil {
+		return fmt.Errorf("asking what another server knows: %w", err)
+	}
+	if now != nil && now.Check() == nil {
+		m.past = now
+	}
+	if err := m.takeOverHeld(ctx, v); err != nil {
+		return err
+	}
+	return m.merge(ctx)
+}
+
+// takeOverHeld puts the state in place that the predecessor's knowledge and the files
+// make.
+func (m *Mailbox) takeOverHeld(ctx context.Context, v *findings) error {
 	past := m.past
 	if err := m.lookTwice(ctx, v); err != nil {
 		return err
@@ -143,10 +177,10 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	}
 	m.past = nil
 	m.openCache()
-	m.log.Info("the UIDs of another server were taken over", "folder", m.folder.Dir().Path(), "server", past.Software,
+	m.log.Info("the UIDs of another server were taken over", "server", past.Software,
 		"uidvalidity", past.UIDValidity, "uidnext", past.UIDNext, "kept", len(known), "new", len(fresh),
 		"gone", past.numbered()-len(known), "damaged", past.Damaged, "keywords dropped", words.dropped)
-	if err := m.noteMarks(); err != nil {
+	if err := m.noteMarks(Marks{}); err != nil {
 		return err
 	}
 	return m.markLife()
@@ -159,7 +193,7 @@ func (m *Mailbox) adoptedFloor() (next mail.UID, modseq mail.ModSeq, err error) 
 	for _, msg := range m.past.Messages {
 		next = max(next, msg.UID+1)
 	}
-	known, err := m.floor(m.Snapshot())
+	known, err := m.floor()
 	if err != nil {
 		return 0, 0, err
 	}

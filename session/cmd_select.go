@@ -52,6 +52,7 @@ func (s *Session) open(ctx context.Context, n mail.Name, readOnly bool) (sel *se
 	if err != nil {
 		return nil, err
 	}
+	readOnly = readOnly || h.ReadOnly()
 	lowest := snap.RecentFrom()
 	if !readOnly && snap.Unclaimed() > 0 {
 		if lowest, snap, err = h.ClaimRecent(ctx); err != nil {

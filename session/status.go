@@ -43,6 +43,8 @@ var meanings = []struct {
 	{syscall.EROFS, imap.CodeNoPerm, "The mailbox can only be read."},
 	{syscall.EMFILE, imap.CodeUnavailable, "The server is too busy, try again."},
 	{syscall.ENFILE, imap.CodeUnavailable, "The server is too busy, try again."},
+	{syscall.ENOTDIR, imap.CodeCannot, "Something that is no folder is in the way."},
+	{syscall.ELOOP, imap.CodeCannot, "Something that is no folder is in the way."},
 	{syscall.ENAMETOOLONG, imap.CodeCannot, "The name is too long."},
 	{search.ErrGone, imap.CodeExpungeIssued, "Some of the messages no longer exist."},
 	{context.DeadlineExceeded, imap.CodeInUse, "Another program holds the account, try again."},
@@ -54,6 +56,9 @@ var meanings = []struct {
 func (s *Session) Status(err error) *imap.Status {
 	if errors.Is(err, mail.ErrBadName) {
 		return imap.No(imap.CodeCannot, "Invalid mailbox name: "+strings.TrimPrefix(unwrapName(err).Error(), mail.ErrBadName.Error()+": "))
+	}
+	if f := (*mailbox.FormatError)(nil); errors.Is(err, mailbox.ErrNewer) && errors.As(err, &f) {
+		return imap.No(imap.CodeContactAdmin, "The file postrider/"+f.File+" has "+f.What+": a newer version of the server wrote it.")
 	}
 	for _, m := range meanings {
 		if errors.Is(err, m.err) {
