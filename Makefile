@@ -6,6 +6,7 @@
 # make crowd       ten minutes of many processes on one Maildir, killed at random
 # make coexist     Courier and Postrider on one Maildir at once, 10,000 operations
 # make bench-idle  how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
+# make bench-growth  what one thing costs in folders of 1,000 to 1,000,000 messages
 # make lint        gofmt, vet, staticcheck, known vulnerabilities
 
 export CGO_ENABLED ?= 0
@@ -15,7 +16,7 @@ DEMO ?= demo
 RACE ?=
 SEED ?= 1
 
-.PHONY: build run deliver test check coexist lint fuzz storm kill crowd bench-idle clean
+.PHONY: build run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -45,6 +46,9 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) tool govulncheck ./...
+
+bench-growth:
+	GO=$(GO) scripts/growth.sh
 
 fuzz:
 	GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

@@ -35,19 +35,39 @@ func (m *Mailbox) victims(uids mail.UIDSet, onlyDeleted bool) mail.UIDSet {
 	if onlyDeleted && s.Deleted() == 0 {
 		return nil
 	}
+	if uids == nil {
+		uids = mail.UIDSet{{First: 1, Last: maxUID}}
+	}
 	var out mail.UIDSet
-	for _, c := range s.tree().chunks(0) {
+	for _, r := range uids {
+		i, _ := s.Find(r.First)
+		s.victimsIn(&out, i, r.Last, onlyDeleted)
+	}
+	return out
+}
+
+// victimsIn adds the victims from an index on up to a UID.
+func (s *Snapshot) victimsIn(out *mail.UIDSet, i int, last mail.UID, onlyDeleted bool) {
+	if i >= s.n {
+		return
+	}
+	for start, c := range s.tree().chunks(i) {
 		if onlyDeleted && c.sums.deleted == 0 {
+			if c.last >= last {
+				return
+			}
 			continue
 		}
 		cols := c.cols()
-		for i, id := range cols.ids {
-			if (!onlyDeleted || cols.states[i].mail().Has(mail.Deleted)) && (uids == nil || uids.Contains(id.uid, 0)) {
-				out.Add(id.uid)
+		for j := max(i-start, 0); j < len(cols.ids); j++ {
+			switch uid := cols.ids[j].uid; {
+			case uid > last:
+				return
+			case !onlyDeleted || cols.states[j].mail().Has(mail.Deleted):
+				out.Add(uid)
 			}
 		}
 	}
-	return out
 }
 
 // expungeSome removes the files and then says so in one batch. What was removed is

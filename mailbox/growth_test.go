@@ -17,7 +17,7 @@ import (
 
 // tree is a Maildir on the disk with many messages, and what is needed to change it.
 type tree struct {
-	b      *testing.B
+	b      testing.TB
 	root   string
 	n      int
 	unique *maildir.Unique
@@ -26,7 +26,7 @@ type tree struct {
 }
 
 // newTree makes a Maildir of n empty files.
-func newTree(b *testing.B, n int) *tree {
+func newTree(b testing.TB, n int) *tree {
 	b.Helper()
 	t := &tree{b: b, root: b.TempDir(), n: n, now: func() time.Time { return time.Now().Add(time.Hour) }} // so that the mtimes are old
 	t.unique = maildir.NewUnique("host", 7, t.now)

@@ -1,6 +1,7 @@
 package mailbox_test
 
 import (
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,4 +61,51 @@ func TestQuietMailbox(t *testing.T) {
 		}
 		b.done()
 	})
+}
+
+// A mailbox of 5,000 messages that somebody read and then left alone holds a few kilobytes,
+// its folder included. Many openings of one folder stand for many folders.
+func TestHeapOfAQuietMailbox(t *testing.T) {
+	const boxes, messages = 40, 5000
+	w := newTree(t, messages)
+	m, f := w.open()
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	heap := func() uint64 {
+		var s runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc
+	}
+	open := make([]*mailbox.Mailbox, boxes)
+	views := make([]*mailbox.View, boxes)
+	before := heap()
+	for i := range open {
+		m, f := w.open()
+		defer func() { m.Close(); f.Close() }()
+		n := 0
+		for range m.Snapshot().All(0) {
+			n++
+		}
+		if n != messages {
+			t.Fatal(n)
+		}
+		open[i], views[i] = m, mailbox.NewView(m.Snapshot())
+	}
+	inUse := heap() - before
+	for _, m := range open {
+		if err := m.GoQuiet(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	quiet := heap() - before
+	t.Logf("in use %d bytes a message, quiet %d bytes a mailbox", inUse/boxes/messages, quiet/boxes)
+	if inUse/boxes/messages >= 100 || quiet/boxes > 10<<10 {
+		t.Errorf("in use %d bytes a message, quiet %d bytes a mailbox", inUse/boxes/messages, quiet/boxes)
+	}
+	runtime.KeepAlive(open)
+	runtime.KeepAlive(views)
 }
