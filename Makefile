@@ -4,6 +4,7 @@
 # make storm  ten minutes of a program that renames files while we read
 # make kill   some thousand kills under load, each judged
 # make crowd  ten minutes of many processes on one Maildir, killed at random
+# make bench-idle   how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
 # make lint   gofmt, vet, staticcheck, known vulnerabilities
 
 export CGO_ENABLED ?= 0
@@ -12,7 +13,7 @@ FUZZTIME ?= 60s
 DEMO ?= demo
 RACE ?=
 
-.PHONY: build run deliver test check lint fuzz storm kill crowd clean
+.PHONY: build run deliver test check lint fuzz storm kill crowd bench-idle clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -54,6 +55,11 @@ kill:
 
 crowd:
 	$(GO) test ./e2e -run ManyProcesses -v -count=1 -timeout 0 -crowd $(LONG)
+
+# bench-idle prints figures and judges none; it takes about ten minutes. The limit of
+# open files must allow the crowd: ulimit -n 20000.
+bench-idle:
+	$(GO) test ./e2e -run TestIdleFigures -figures -v -timeout 30m
 
 clean:
 	rm -rf bin $(DEMO)

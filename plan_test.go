@@ -43,6 +43,8 @@ var mayImport = map[string]string{
 	"serve": "wire login auth",
 	// 6: settings and figures
 	"config": "",
+	// a client, to look at servers from outside: it shares nothing with ours
+	"verify": "",
 	// 7: the programs: wiring, so they may import all
 	"cmd": "*",
 

@@ -40,6 +40,9 @@ type shared struct {
 	subsAt   time.Time // mtime of the subscriptions that tree stands for
 	open     map[dirKey]*opened
 
+	folders   map[string]bool // directories that were folders at foldersAt; mu guards both
+	foldersAt time.Time
+
 	rootMu    sync.Mutex // the next two
 	rootWatch watch.Watch
 	rootLeft  bool           // the account is closed: not to be watched any more
@@ -203,8 +206,32 @@ func (a *shared) treeLocked() (*Tree, error) {
 	return t, nil
 }
 
+// listFolders lists the folders. While the root changes, or has just done so, each
+// command reads it anew; what was a folder a moment ago is then not looked into, so
+// that a command costs the names of an account of many folders, not their insides.
+func (a *shared) listFolders() ([]maildir.Entry, error) {
+	now := a.h.c.Now()
+	whole := a.folders == nil || now.Sub(a.foldersAt) >= settled || now.Before(a.foldersAt)
+	if whole {
+		a.folders, a.foldersAt = nil, now
+	}
+	entries, err := maildir.RelistFolders(a.root, a.naming, a.folders)
+	if err != nil {
+		return nil, err
+	}
+	if a.folders == nil {
+		a.folders = make(map[string]bool, len(entries))
+	}
+	for _, e := range entries {
+		if e.Dir != "" {
+			a.folders[e.Dir] = true
+		}
+	}
+	return entries, nil
+}
+
 func (a *shared) readTree() (*Tree, error) {
-	entries, err := maildir.ListFolders(a.root, a.naming)
+	entries, err := a.listFolders()
 	if err != nil {
 		return nil, err
 	}

@@ -2,27 +2,25 @@ package account
 
 import (
 	"errors"
-	"io/fs"
 
-	"postrider/mail"
 	"postrider/mailbox"
 	"postrider/maildir"
 )
 
-// Lists are what other servers' lists in a folder know of its messages, for making a
-// journal of what is left.
-func Lists(f *maildir.Folder) []mailbox.List {
+// Lists are what other servers' lists in a folder know of its messages, the one to
+// believe first before the other: for making a journal of what is left.
+func Lists(f *maildir.Folder) ([]mailbox.List, error) {
+	records, err := readRecords(f, nil)
+	if err != nil {
+		return nil, err
+	}
 	var lists []mailbox.List
-	db, err := f.ReadUIDDB()
-	if !errors.Is(err, fs.ErrNotExist) {
-		l := mailbox.List{Name: "courierimapuiddb", UIDValidity: db.Validity, UIDNext: db.Next, UIDs: make(map[string]mail.UID, len(db.Entries)), Err: err}
-		for _, e := range db.Entries {
-			l.UIDs[e.Base] = e.UID
-		}
-		if err == nil {
-			l.Keywords, l.Err = f.ReadKeywords()
+	for _, r := range records {
+		l := mailbox.List{Name: r.File, Past: r.past, Err: errors.Join(r.Refused, r.Lost)}
+		if r.Refused != nil {
+			l.Past = nil
 		}
 		lists = append(lists, l)
 	}
-	return lists
+	return lists, nil
 }

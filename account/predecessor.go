@@ -147,6 +147,7 @@ func dovecotRecord(dir vfs.Dir) (*Record, error) {
 			r.Keywords = append(r.Keywords, name)
 		}
 	}
+	r.Keywords = append(r.Keywords, words.Beyond...)
 	r.Version, r.Beyond = l.Version, words.Full()
 	r.finish(l.Validity, l.Next, len(l.UIDs), l.Damaged+l.Duplicates+words.Damaged)
 	return r, nil

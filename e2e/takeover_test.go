@@ -96,6 +96,48 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
+// TestAdoptControl: what Dovecot keeps outside the Maildir is taken over by adopt,
+// which is told where.
+func TestAdoptControl(t *testing.T) {
+	control := filepath.Join(publicDir(t), "control")
+	makeDir(t, control)
+	p := predecessor{dovecotPeer(t, "/", "", "mail_location = maildir:%h:CONTROL="+control+"/u"), "", "/", "plain"}
+	a := account{maildir: filepath.Join(publicDir(t), "u")}
+	makeMaildir(t, a.maildir)
+	for i := range 60 {
+		if err := a.deliver("INBOX", numbered("far", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := p.dial(t, a.maildir)
+	used(k, p)
+	before := map[string]folderState{}
+	for _, m := range takenMailboxes {
+		before[m] = k.look(p.name(m))
+	}
+	k.ok("LOGOUT")
+	adopt := strings.Fields(asOwner() + binary + " adopt --dovecot-control " + control + "/%u " + filepath.Dir(a.maildir))
+	report := client(t, t.TempDir(), adopt[0], adopt[1:]...)
+	if !strings.Contains(report, "4 folders, 85 messages, of which 85 kept the UIDs of Dovecot") || strings.Contains(report, "odd") {
+		t.Errorf("the report is\n%s", report)
+	}
+	c, err := onSocket(t, []string{"LOG_LEVEL=error"}, strings.Fields(asOwner()+binary+" imapd "+a.maildir)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k = newTalk(t, c)
+	k.line()
+	for _, m := range takenMailboxes {
+		if got := k.look(p.name(m)); !got.equal(before[m]) {
+			t.Errorf("%s was\n%+v\nand is\n%+v", m, before[m], got)
+		}
+	}
+	if got := k.subscribed(p.prefix, p.delimiter); !slices.Equal(got, takenMailboxes[1:3]) {
+		t.Errorf("subscribed are %q", got)
+	}
+	k.ok("LOGOUT")
+}
+
 // The mailboxes that each predecessor has. One name is not ASCII.
 var takenMailboxes = []string{"INBOX", "Archive/2024", "Entw&APw-rfe", "Empty"}
 

@@ -165,7 +165,7 @@ func TestFetchItems(t *testing.T) {
 		"BODY[1.HEADER.FIELDS.NOT (\"a b\" nil)]":           `BODY[1.HEADER.FIELDS.NOT ("a b" "nil")]`,
 		"": "", "()": "", "FOO": "", "BODY[": "", "BODY[]<0.0>": "", "BODY[]<1>": "", "BODY[0]": "", "BODY[1.]": "", "BODY[MIME]": "",
 		"BODY[HEADER.FIELDS ()]": "", "BODY[HEADER.FIELDS (\"\")]": "", "BODY[FOO]": "", "BODY[1 ]": "", "(FLAGS": "", "FLAGS UID": "",
-		"BODY[]<4294967296.1>": "", "BODY[" + strings.Repeat("1.", 65) + "1]": "", "BODYFOO[]": "", "ENVELOPE[]": "",
+		"BODY[]<4294967296.1>": "", "BODY[" + strings.Repeat("1.", 128) + "1]": "", "BODYFOO[]": "", "ENVELOPE[]": "",
 	} {
 		items, err := read(in, (*Decoder).FetchItems)
 		if (err == nil) != (want != "") || err == nil && names(items) != want {

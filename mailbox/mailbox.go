@@ -61,6 +61,7 @@ type Mailbox struct {
 	doubtful atomic.Bool // nothing about the state is sure
 	sync     syncer
 	hints    hintQueue
+	memo     memo
 	settlers sync.WaitGroup
 
 	notifyMu  sync.Mutex
@@ -349,6 +350,7 @@ func (m *Mailbox) finish() error {
 }
 
 func (m *Mailbox) shut() error {
+	m.DropMemo()
 	var errs []error
 	if m.journal != nil {
 		errs = append(errs, m.journal.Close())

@@ -28,12 +28,9 @@ type RebuildOptions struct {
 
 // List is another server's list of UIDs.
 type List struct {
-	Name        string
-	UIDValidity mail.UIDValidity
-	UIDNext     mail.UID
-	UIDs        map[string]mail.UID // by base name
-	Keywords    map[string][]string // likewise
-	Err         error               // what could not be read of it
+	Name string // of the file
+	Past *Past  // nil: nothing of it can be used
+	Err  error  // what could not be read of it
 }
 
 // Rebuilt says what Rebuild made.

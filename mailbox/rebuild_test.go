@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"postrider/index"
@@ -148,12 +149,20 @@ func TestRebuildFromLists(t *testing.T) {
 	b.done()
 	outside := w.deliver("a", body(70))
 	again, second := w.deliver("a", body(71)), w.deliver("a", body(72))
-	list := mailbox.List{Name: "a list", UIDValidity: v, UIDNext: 900, UIDs: map[string]mail.UID{outside: 400, again: 3, second: 400, "gone": 401},
-		Keywords: map[string][]string{again: {"$k", "new"}}}
+	past := &mailbox.Past{UIDValidity: v, UIDNext: 900, Messages: map[string]mailbox.PastMessage{
+		outside: {UID: 400}, again: {UID: 3, Keywords: []string{"$k"}}, second: {UID: 400}, "gone": {UID: 401}, "none": {}},
+		Shown: func(name string) []string {
+			if strings.HasPrefix(name, again) {
+				return []string{"new"}
+			}
+			return nil
+		}}
+	list := mailbox.List{Name: "a list", Past: past}
 	for base, uid := range known {
-		list.UIDs[base] = uid + 100 // the journal knows better
+		past.Messages[base] = mailbox.PastMessage{UID: uid + 100} // the journal knows better
 	}
-	stale := mailbox.List{Name: "of another time", UIDValidity: v + 1, UIDNext: 5_000_000, UIDs: map[string]mail.UID{again: 77}}
+	stale := mailbox.List{Name: "of another time", Past: &mailbox.Past{UIDValidity: v + 1, UIDNext: 5_000_000,
+		Messages: map[string]mailbox.PastMessage{again: {UID: 77}}}}
 	made, err := w.rebuild("a", mailbox.RebuildOptions{FromFiles: true, Lists: []mailbox.List{list, stale}})
 	if err != nil {
 		t.Fatal(err)

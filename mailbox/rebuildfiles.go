@@ -30,8 +30,8 @@ func (r *rebuilder) fromFiles() error {
 		}
 	}
 	for _, list := range r.Lists {
-		if list.UIDValidity == validity {
-			next = max(next, min(list.UIDNext, maxUID))
+		if list.Past != nil && list.Past.UIDValidity == validity {
+			next = max(next, min(list.Past.UIDNext, maxUID))
 		}
 	}
 	// Numbers may have been given that no file tells of.
@@ -224,33 +224,37 @@ func (r *rebuilder) lists(l *looker) error {
 		return fmt.Errorf("reading the directories: %w", err)
 	}
 	for _, list := range r.Lists {
-		if list.UIDValidity == 0 {
+		if list.Past == nil {
 			r.source(list.Name, 0, list.Err)
 			continue
 		}
-		s := l.begun(list.UIDValidity)
-		if s.validity != list.UIDValidity {
-			r.source(list.Name, 0, fmt.Errorf("it is of UIDVALIDITY %d, not %d", list.UIDValidity, s.validity))
+		s := l.begun(list.Past.UIDValidity)
+		if s.validity != list.Past.UIDValidity {
+			r.source(list.Name, 0, fmt.Errorf("it is of UIDVALIDITY %d, not %d", list.Past.UIDValidity, s.validity))
 			continue
 		}
-		l.take(&index.Batch{ModSeq: s.modseq + 1, Records: l.listed(s, &list, files)})
-		r.source(list.Name, len(list.UIDs), list.Err)
+		l.take(&index.Batch{ModSeq: s.modseq + 1, Records: l.listed(s, list.Past, files)})
+		r.source(list.Name, len(list.Past.Messages), list.Err)
 	}
 	return nil
 }
 
 // listed is what a list adds: the files that are there.
-func (l *looker) listed(s *Snapshot, list *List, files map[string]mail.MessageFile) []index.Record {
+func (l *looker) listed(s *Snapshot, past *Past, files map[string]mail.MessageFile) []index.Record {
 	taken := l.m.side.goneUIDs()
 	var records []index.Record
-	for base, uid := range list.UIDs {
+	for base, was := range past.Messages {
 		f, there := files[base]
-		if !there || taken[uid] || !l.free(s, uid, base) {
+		if !there || taken[was.UID] || !l.free(s, was.UID, base) {
 			continue
 		}
-		taken[uid] = true
-		r := l.m.appendedRecord(uid, sighting{file: f})
-		set, named := l.keywords(list.Keywords[base])
+		taken[was.UID] = true
+		r := l.m.appendedRecord(was.UID, sighting{file: f})
+		words := was.Keywords
+		if past.Shown != nil {
+			words = append(slices.Clone(words), past.Shown(f.Name)...)
+		}
+		set, named := l.keywords(words)
 		if len(named) > 0 {
 			l.take(&index.Batch{Records: named})
 		}

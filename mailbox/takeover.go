@@ -82,7 +82,15 @@ func (m *Mailbox) recall(s *Snapshot, lost bool) (adopting bool, err error) {
 		return false, nil
 	}
 	if err := past.Check(); err != nil {
-		m.log.Warn("the UIDs of another server are not taken over", "folder", m.folder.Dir().Path(), "server", past.Software, "error", err)
+		m.log.Warn("the UIDs of another server are not taken over", "server", past.Software, "error", err)
+		return false, nil
+	}
+	known, err := m.floor()
+	if err != nil {
+		return false, err
+	}
+	if known.UIDValidity > past.UIDValidity {
+		m.log.Warn("the UIDs of another server are older than the mailbox's own, and are not taken over", "server", past.Software)
 		return false, nil
 	}
 	m.past, m.pastLost, m.full = past, lost, true
@@ -143,7 +151,7 @@ func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
 	}
 	m.past = nil
 	m.openCache()
-	m.log.Info("the UIDs of another server were taken over", "folder", m.folder.Dir().Path(), "server", past.Software,
+	m.log.Info("the UIDs of another server were taken over", "server", past.Software,
 		"uidvalidity", past.UIDValidity, "uidnext", past.UIDNext, "kept", len(known), "new", len(fresh),
 		"gone", past.numbered()-len(known), "damaged", past.Damaged, "keywords dropped", words.dropped)
 	if err := m.noteMarks(Marks{}); err != nil {

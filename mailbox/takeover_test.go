@@ -347,11 +347,12 @@ func TestTakeOverAfterLoss(t *testing.T) {
 	b.done()
 }
 
-// Where the journal of an open mailbox is taken away, what the other server knew is
-// taken over again before anything is written.
+// Where the journal of an open mailbox is taken away, every message keeps its UID, and
+// no UID comes back for another.
 func TestTakeOverWhileOpen(t *testing.T) {
 	w := left(t)
 	b := w.mustOpen("a", nil)
+	before := b.Snapshot()
 	dir := w.dir("a/postrider")
 	for _, name := range w.list("a/postrider") {
 		if err := dir.Remove(name); err != nil {
@@ -363,8 +364,13 @@ func TestTakeOverWhileOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := b.Snapshot()
-	if m, ok := s.Lookup(7); !ok || m.Base != "100.one,S=9" || s.UIDValidity() != 795384139 || uid < 50 || s.Len() != 7 {
+	if m, ok := s.Lookup(7); !ok || m.Base != "100.one,S=9" || s.UIDValidity() != 795384139 || s.Len() != 7 {
 		t.Errorf("the appended message has UID %d\n%s", uid, summary(s))
+	}
+	for _, was := range before.All(0) {
+		if m, ok := s.Lookup(was.UID); ok && m.Base != was.Base {
+			t.Errorf("UID %d was %s and is %s", was.UID, was.Base, m.Base)
+		}
 	}
 	b.done()
 	b = w.mustOpen("a", nil)
@@ -372,4 +378,27 @@ func TestTakeOverWhileOpen(t *testing.T) {
 		t.Errorf("opened again it is\n%s", got)
 	}
 	b.done()
+}
+
+// What the account knows of the mailbox's own numbers counts: UIDs go on above them,
+// and an older list of another server is refused.
+func TestTakeOverMarks(t *testing.T) {
+	for _, c := range []struct {
+		own, validity mail.UIDValidity
+		next, next6   mail.UID // UIDNEXT before and after
+	}{
+		{795384139, 795384139, 77, 80}, // three are new
+		{795384138, 795384139, 77, 53},
+		{795384140, 795384140, 77, 83}, // all six are
+	} {
+		w := left(t)
+		w.config = func(m *mailbox.Config, _ *maildir.Folder) {
+			m.Floor = func() (mailbox.Marks, error) { return mailbox.Marks{UIDValidity: c.own, UIDNext: c.next}, nil }
+		}
+		b := w.mustOpen("a", nil)
+		if s := b.Snapshot(); s.UIDValidity() != c.validity || s.UIDNext() != c.next6 || s.Len() != 6 {
+			t.Errorf("own %d: got\n%s", c.own, summary(s))
+		}
+		b.done()
+	}
 }

@@ -208,7 +208,8 @@ const DovecotLetters = 26
 // file names stands for, a first; "" for none.
 type DovecotKeywords struct {
 	Names   [DovecotLetters]string
-	Damaged int // lines that could not be read, and were left out
+	Beyond  []string // keywords with higher numbers, which no file name shows
+	Damaged int      // lines that could not be read, and were left out
 }
 
 // ReadDovecotKeywords reads the dovecot-keywords in a directory; fs.ErrNotExist if
@@ -229,7 +230,8 @@ func parseDovecotKeywords(text string) (k DovecotKeywords) {
 		switch {
 		case err != nil || !mail.ValidKeyword(name):
 			k.Damaged++
-		case i >= DovecotLetters: // in no file's name
+		case i >= DovecotLetters:
+			k.Beyond = append(k.Beyond, name)
 		case k.Names[i] == "":
 			k.Names[i] = name
 		default:
@@ -239,9 +241,12 @@ func parseDovecotKeywords(text string) (k DovecotKeywords) {
 	return k
 }
 
-// Full reports whether every letter has a keyword, so that there may be more of
-// which no file tells.
+// Full reports whether every letter has a keyword, or there are more: then messages may
+// have keywords of which no file tells.
 func (k *DovecotKeywords) Full() bool {
+	if len(k.Beyond) > 0 {
+		return true
+	}
 	for _, name := range k.Names {
 		if name == "" {
 			return false

@@ -57,8 +57,11 @@ func TestParseUIDList(t *testing.T) {
 
 func TestDovecotKeywords(t *testing.T) {
 	k := parseDovecotKeywords("0 unknown-0\n1 Work\n2 $Forwarded\nx y\n25 Last\n26 Beyond\n3\n4 a b\n1 Again\n")
-	if k.Damaged != 4 || k.Full() {
-		t.Errorf("got %d damaged, full %v", k.Damaged, k.Full())
+	if k.Damaged != 4 || !slices.Equal(k.Beyond, []string{"Beyond"}) || !k.Full() {
+		t.Errorf("got %d damaged, beyond %q, full %v", k.Damaged, k.Beyond, k.Full())
+	}
+	if few := parseDovecotKeywords("0 a\n25 z\n"); few.Full() {
+		t.Error("two keywords are all")
 	}
 	if got := k.Of("1.2.h:2,FSabcdz"); !slices.Equal(got, []string{"unknown-0", "Work", "$Forwarded", "Last"}) {
 		t.Errorf("got %q", got)

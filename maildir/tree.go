@@ -24,6 +24,12 @@ type Entry struct {
 // order. Where two directories decode to one name, the one that the name maps
 // to has it, and the other is left out.
 func ListFolders(root vfs.Dir, n Naming) ([]Entry, error) {
+	return RelistFolders(root, n, nil)
+}
+
+// RelistFolders is ListFolders that does not look again into the directories which
+// known holds.
+func RelistFolders(root vfs.Dir, n Naming, known map[string]bool) ([]Entry, error) {
 	byName := map[mail.Name]string{mail.Inbox: ""}
 	var dirs []string
 	err := root.List(func(name string, t vfs.Type) bool {
@@ -37,7 +43,7 @@ func ListFolders(root vfs.Dir, n Naming) ([]Entry, error) {
 	}
 	for _, dir := range dirs {
 		name, ok := n.NameOfDir(dir)
-		if !ok || !isFolder(root, dir) {
+		if !ok || !known[dir] && !isFolder(root, dir) {
 			continue
 		}
 		if _, twice := byName[name]; twice {

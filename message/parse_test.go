@@ -194,3 +194,29 @@ func TestParseDate(t *testing.T) {
 		}
 	}
 }
+
+// TestFind: part numbers name the parts that there are, and no others.
+func TestFind(t *testing.T) {
+	const inner = "Content-Type: message/rfc822\n\nSubject: in\n\ntext\n"
+	for text, want := range map[string]string{
+		"Subject: x\n\ntext\n": "1",
+		inner:                  "1 1.1",
+		"Content-Type: message/rfc822\n\n" + inner:                                           "1 1.1 1.1.1",
+		"Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n" + inner + "--b--\n": "1 2 2.1",
+		"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\none\n--c\n\ntwo\n": "1 1.1 1.2",
+	} {
+		m, err := Parse(strings.NewReader(text), int64(len(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found []string
+		for _, path := range [][]int{{0}, {1}, {2}, {3}, {1, 0}, {1, 1}, {1, 2}, {1, 3}, {2, 1}, {2, 2}, {1, 1, 1}, {1, 1, 2}, {1, 2, 1}, {2, 1, 1}, {1, 1, 1, 1}} {
+			if m.Find(path) != nil {
+				found = append(found, strings.ReplaceAll(strings.Trim(fmt.Sprint(path), "[]"), " ", "."))
+			}
+		}
+		if got := strings.Join(found, " "); got != want {
+			t.Errorf("%q has %s, not %s", text, got, want)
+		}
+	}
+}

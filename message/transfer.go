@@ -155,14 +155,13 @@ func (q *quotedReader) release() {
 
 // encoded decodes what follows an "=": two hexadecimal digits, or a soft line break.
 func (q *quotedReader) encoded() error {
-	next, err := q.r.Peek(2)
-	if len(next) == 2 && unhex(next[0]) >= 0 && unhex(next[1]) >= 0 {
+	if next, _ := q.r.Peek(2); len(next) == 2 && unhex(next[0]) >= 0 && unhex(next[1]) >= 0 {
 		q.out = append(q.out, byte(unhex(next[0])<<4|unhex(next[1])))
-		_, err = q.r.Discard(2)
+		_, err := q.r.Discard(2)
 		return err
 	}
 	for n := 1; n <= maxBlanks; n++ {
-		next, err = q.r.Peek(n)
+		next, err := q.r.Peek(n)
 		switch {
 		case len(next) == n && isBlank(next[n-1]) && next[n-1] != '\n':
 			continue

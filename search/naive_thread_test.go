@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"postrider/mail"
 )
@@ -260,6 +261,24 @@ func TestThreadAsNaive(t *testing.T) {
 		if want := drawPlaces(naiveReferences(letters)); draw(got) != want {
 			t.Fatalf("%+v\n got %s\nwant %s", letters, draw(got), want)
 		}
+	}
+}
+
+// TestThreadOfMissingMessages: a chain of messages that are not there, each with one
+// that is, takes time and memory by its length, not by its square.
+func TestThreadOfMissingMessages(t *testing.T) {
+	b := &box{}
+	var hits []int
+	for i := range 50000 {
+		b.msgs = append(b.msgs, fmt.Sprintf("Message-ID: <%d@x>\r\nReferences: <e%d@x> <e%d@x> <e%d@x>\r\n\r\n", i, i+2, i+1, i))
+		hits = append(hits, i)
+	}
+	start := time.Now()
+	if _, err := Thread(t.Context(), mail.References, b, hits, options); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 15*time.Second { // 40 s and 10 GB were it a square
+		t.Errorf("%v", took)
 	}
 }
 

@@ -16,10 +16,10 @@ const (
 
 // references is the REFERENCES algorithm. The numbers are its steps in RFC 5256 3.
 func references(heads []threadHead) []*Node {
-	byID := make(map[string]*Node, len(heads))
-	var all []*Node
+	byID := make(map[uint64]*Node, len(heads)+len(heads)/4)
+	all := make([]*Node, 0, len(heads)+len(heads)/4)
 	for _, h := range heads { // (1) (A): an ID belongs to the first message that has it
-		if _, taken := byID[h.id]; h.id != "" && !taken {
+		if _, taken := byID[h.id]; h.id != 0 && !taken {
 			byID[h.id] = h.node
 		}
 		all = append(all, h.node)
@@ -73,28 +73,44 @@ func gather(all []*Node) []*Node {
 	return roots
 }
 
-// prune is step (3). It goes through the trees from the leaves up, without
-// recursion: a thread may be as deep as the mailbox is long.
+// prune is step (3). It goes down from the roots without recursion: a thread may be
+// as deep as the mailbox is long, and every dummy is taken apart once, by the nearest
+// above it that stays.
 func prune(roots []*Node) []*Node {
-	order := slices.Clone(roots) // parents before children
-	for i := 0; i < len(order); i++ {
-		order = append(order, order[i].Children...)
+	stay := slices.Clone(roots)
+	for i := 0; i < len(stay); i++ {
+		n := stay[i]
+		n.Children = promoted(n.Children)
+		stay = append(stay, n.Children...)
 	}
-	for _, n := range slices.Backward(order) {
-		n.Children = promote(n.Children, false)
-	}
-	return promote(roots, true)
-}
-
-// promote puts the children of dummies in their places; those of a dummy among the
-// roots only if there is one.
-func promote(siblings []*Node, atRoot bool) []*Node {
-	out := siblings[:0:0]
-	for _, n := range siblings {
-		if n.Index >= 0 || atRoot && len(n.Children) > 1 {
+	out := roots[:0:0]
+	for _, n := range roots {
+		if n.Index >= 0 || len(n.Children) > 1 { // a dummy among the roots: only if there is one
 			out = append(out, n)
 		} else {
 			out = append(out, n.Children...)
+		}
+	}
+	return out
+}
+
+// promoted puts the children of dummies in their places, however deep.
+func promoted(siblings []*Node) []*Node {
+	if !slices.ContainsFunc(siblings, func(n *Node) bool { return n.Index < 0 }) {
+		return siblings
+	}
+	var out []*Node
+	open := slices.Clone(siblings) // the last comes first
+	slices.Reverse(open)
+	for len(open) > 0 {
+		n := open[len(open)-1]
+		open = open[:len(open)-1]
+		if n.Index >= 0 {
+			out = append(out, n)
+			continue
+		}
+		for _, c := range slices.Backward(n.Children) {
+			open = append(open, c)
 		}
 	}
 	return out
@@ -106,10 +122,10 @@ func mergeSubjects(roots []*Node) []*Node {
 		n.settle()
 	}
 	slices.SortStableFunc(roots, before)
-	table := make(map[string]*Node) // (5) (A), (B)
+	table := make(map[uint64]*Node, len(roots)) // (5) (A), (B)
 	for _, n := range roots {
 		s := n.subject
-		if s == "" {
+		if s == 0 {
 			continue
 		}
 		old := table[s]
@@ -121,7 +137,7 @@ func mergeSubjects(roots []*Node) []*Node {
 	for i := 0; i < len(roots); i++ { // (5) (C)
 		n := roots[i]
 		old := table[n.subject]
-		if n.subject == "" || old == n || gone[n] {
+		if n.subject == 0 || old == n || gone[n] {
 			continue
 		}
 		gone[n] = true

@@ -43,4 +43,5 @@ type Text interface {
 type Options struct {
 	Workers int            // at most this many messages are open at once; at least 1
 	Zone    *time.Location // in which the days of dates of delivery are counted
+	Memory  *Memory        // of the mailbox; nil: nothing is remembered
 }

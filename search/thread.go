@@ -1,10 +1,9 @@
 package search
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"slices"
-	"time"
 
 	"postrider/mail"
 	"postrider/message"
@@ -15,9 +14,9 @@ type Node struct {
 	Index    int
 	Children []*Node
 
-	sent    time.Time
+	sent    int64  // in seconds since 1970
 	place   int    // Index, or that of the first child
-	subject string // the base subject, collated
+	subject uint64 // stands for the base subject; 0: it is empty
 	isReply bool
 	parent  *Node
 }
@@ -25,16 +24,18 @@ type Node struct {
 // Thread gathers hits into threads (RFC 5256 3) and returns the first message of
 // each.
 func Thread(ctx context.Context, alg mail.ThreadAlgorithm, src Source, hits []int, o Options) ([]*Node, error) {
-	heads := make([]threadHead, len(hits))
-	at := make(map[int]int, len(hits))
-	for k, i := range hits {
-		at[i] = k
+	if o.Memory == nil {
+		o.Memory = NewMemory()
 	}
-	err := spread(ctx, o.Workers, hits, func(i int) error {
-		return heads[at[i]].load(&eval{ctx: ctx, src: src, opt: o}, i, alg)
-	})
+	ks, err := o.keysOf(ctx, src, hits, haveSent|haveLinks)
 	if err != nil {
 		return nil, err
+	}
+	heads, nodes := make([]threadHead, len(hits)), make([]Node, len(hits))
+	for k, i := range hits {
+		key := &ks[k]
+		nodes[k] = Node{Index: i, place: i, sent: key.sent, subject: key.subject, isReply: key.isReply}
+		heads[k] = threadHead{&nodes[k], key.id, key.refs}
 	}
 	if alg == mail.OrderedSubject {
 		return orderedSubject(heads), nil
@@ -45,45 +46,29 @@ func Thread(ctx context.Context, alg mail.ThreadAlgorithm, src Source, hits []in
 // threadHead is what threading needs of a message.
 type threadHead struct {
 	node *Node
-	id   string
-	refs []string
+	id   uint64 // 0: none
+	refs []uint64
 }
 
-var (
-	subjectFields    = []string{"Date", "Subject"}
-	referencesFields = []string{"Date", "Subject", "Message-ID", "In-Reply-To", "References"}
-)
-
-func (t *threadHead) load(e *eval, i int, alg mail.ThreadAlgorithm) error {
-	fields := referencesFields
-	if alg == mail.OrderedSubject {
-		fields = subjectFields
+// setLink reads how a message hangs together with others.
+func (k *keys) setLink(h []byte, m *Memory) {
+	subject, isReply := subjectOf(h)
+	k.link = link{subject: m.hash(subject), isReply: isReply}
+	if ids := messageIDs(message.Value(h, "Message-ID"), 1); len(ids) > 0 {
+		k.id = m.hash([]byte(ids[0]))
 	}
-	h, err := e.src.Header(e.ctx, i, fields)
-	if err != nil && !errors.Is(err, ErrGone) {
-		return err
+	refs := messageIDs(message.Value(h, "References"), maxRefs)
+	if len(refs) == 0 {
+		refs = messageIDs(message.Value(h, "In-Reply-To"), 1)
 	}
-	var k keys
-	k.setSubject(h)
-	sent, err := e.sentFrom(i, h)
-	if err != nil && !errors.Is(err, ErrGone) {
-		return err
+	for _, id := range refs {
+		k.refs = append(k.refs, m.hash([]byte(id)))
 	}
-	t.node = &Node{Index: i, place: i, sent: sent, subject: string(k.subject), isReply: k.isReply}
-	if alg == mail.References {
-		if ids := messageIDs(message.Value(h, "Message-ID"), 1); len(ids) > 0 {
-			t.id = ids[0]
-		}
-		if t.refs = messageIDs(message.Value(h, "References"), maxRefs); len(t.refs) == 0 {
-			t.refs = messageIDs(message.Value(h, "In-Reply-To"), 1)
-		}
-	}
-	return nil
 }
 
 // before is the order of siblings: by sent date, then by sequence number.
 func before(a, b *Node) int {
-	if c := a.sent.Compare(b.sent); c != 0 {
+	if c := cmp.Compare(a.sent, b.sent); c != 0 {
 		return c
 	}
 	return a.place - b.place
@@ -96,7 +81,7 @@ func orderedSubject(heads []threadHead) []*Node {
 		nodes[i] = h.node
 	}
 	slices.SortFunc(nodes, before)
-	first := make(map[string]*Node, len(nodes))
+	first := make(map[uint64]*Node, len(nodes))
 	var roots []*Node
 	for _, n := range nodes {
 		if r := first[n.subject]; r != nil {

@@ -39,7 +39,8 @@ func (s *Session) hits(ctx context.Context, p imap.Search) (*source, []int, erro
 }
 
 func (s *Session) searchOptions() search.Options {
-	return search.Options{Workers: s.workers(), Zone: time.Local}
+	memory := s.sel.Memo(s.sel.view.Snapshot().UIDValidity(), func() any { return search.NewMemory() })
+	return search.Options{Workers: s.workers(), Zone: time.Local, Memory: memory.(*search.Memory)}
 }
 
 // decodeTexts turns the texts of a program into UTF-8 (RFC 3501 6.4.4, BADCHARSET).

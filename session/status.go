@@ -43,6 +43,8 @@ var meanings = []struct {
 	{syscall.EROFS, imap.CodeNoPerm, "The mailbox can only be read."},
 	{syscall.EMFILE, imap.CodeUnavailable, "The server is too busy, try again."},
 	{syscall.ENFILE, imap.CodeUnavailable, "The server is too busy, try again."},
+	{syscall.ENOTDIR, imap.CodeCannot, "Something that is no folder is in the way."},
+	{syscall.ELOOP, imap.CodeCannot, "Something that is no folder is in the way."},
 	{syscall.ENAMETOOLONG, imap.CodeCannot, "The name is too long."},
 	{search.ErrGone, imap.CodeExpungeIssued, "Some of the messages no longer exist."},
 	{context.DeadlineExceeded, imap.CodeInUse, "Another program holds the account, try again."},

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"log/slog"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -74,4 +75,34 @@ t OK STORE completed.
 			}
 		})
 	}
+}
+
+// A name that something else than a folder has in the directory is refused, and that
+// is no error of the server.
+func TestNoFolderInTheWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		c := h.login(account.PlainStyle(), nil)
+		if err := h.fs.Symlink("/m/.Link"); err != nil {
+			t.Fatal(err)
+		}
+		root, err := h.fs.OpenDir("/m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		f, err := root.OpenFile(".File", os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		c.do("CREATE Box")
+		for _, command := range []string{"CREATE Link", "CREATE File", "RENAME Box Link", "RENAME Box File"} {
+			if got := c.do(command)[0]; !strings.HasPrefix(got, "t NO [CANNOT] ") && !strings.HasPrefix(got, "t NO [ALREADYEXISTS] ") {
+				t.Errorf("%s: %q", command, got)
+			}
+		}
+		c.want("STATUS Box (MESSAGES)", `* STATUS "Box" (MESSAGES 0)`, "t OK STATUS Completed.")
+		c.logout()
+	})
 }

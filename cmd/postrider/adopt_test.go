@@ -157,8 +157,15 @@ func TestAdopt(t *testing.T) {
 	t.Setenv("LOG_LEVEL", "error")
 	dir := accounts(t)
 	out, said, err := runAdopt(dir)
-	if !errors.Is(err, exitOdd) || said != "" {
-		t.Errorf("got %v, %q\n%s", err, said, out)
+	// Courier's list in a folder that Dovecot served last has another UIDVALIDITY, which
+	// may be told now or when the folder is used.
+	for line := range strings.Lines(said) {
+		if !strings.Contains(line, "it is not kept current") {
+			t.Errorf("it says %q", line)
+		}
+	}
+	if !errors.Is(err, exitOdd) {
+		t.Errorf("got %v\n%s", err, out)
 	}
 	for _, box := range []string{"jane/Maildir", "jane/Maildir/.Sent", "jane/Maildir/.both", "example.org/joe", "example.org/joe/.Gone"} {
 		if _, err := os.Stat(filepath.Join(dir, box, "postrider/journal")); err != nil {

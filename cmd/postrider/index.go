@@ -56,7 +56,7 @@ if something is wrong with a mailbox, and 2 if one could not be looked at.`
 
 func newIndex() *cobra.Command {
 	c := &cobra.Command{Use: "index", Short: "Look at, check and mend the files that are kept beside a Maildir", Long: indexLong}
-	c.AddCommand(newIndexShow(), newIndexCheck(), newIndexRebuild())
+	c.AddCommand(newIndexShow(), newIndexCheck(), newIndexRebuild(), newIndexExport(), newIndexForget())
 	for _, sub := range c.Commands() {
 		sub.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &statusError{statusBlind, err} })
 	}

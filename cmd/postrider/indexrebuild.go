@@ -33,9 +33,10 @@ func newIndexRebuild() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rebuild [--folder NAME] [--from-files] [--json] DIR...", Short: "Make index and cache of mailboxes anew",
 		Long: "rebuild makes the index anew from the journal, and the cache from the messages. With\n" +
-			"--from-files it makes the journal, too, from whatever is left of journal and index,\n" +
-			"and from Courier's list: every UID that one of them knows is kept, and new numbers go on 1,000,000 above. Old\n" +
-			"files are kept as NAME.aside.N. A server may have the mailboxes open.",
+			"--from-files it makes the journal, too, from whatever is left of journal and index, and\n" +
+			"from Courier's or Dovecot's list: every UID that one of them knows is kept, and new\n" +
+			"numbers go on 1,000,000 above. Old files are kept as NAME.aside.N. A server may have the\n" +
+			"mailboxes open.",
 		DisableFlagsInUseLine: true,
 		RunE: func(c *cobra.Command, args []string) error {
 			r.out = c.OutOrStdout()
@@ -85,7 +86,10 @@ func (r *indexRebuild) mailbox(ctx context.Context, p *place) (int, error) {
 		return l.NextValidity()
 	}
 	if r.fromFiles {
-		o.Lists = account.Lists(p.folder)
+		var err error
+		if o.Lists, err = account.Lists(p.folder); err != nil {
+			return statusBlind, err
+		}
 	}
 	made, err := mailbox.Rebuild(ctx, p.folder, o)
 	if errors.Is(err, mailbox.ErrNoIndex) {
