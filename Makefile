@@ -1,19 +1,21 @@
-# make run    a demonstration account and server on 127.0.0.1
-# make test   everything: sets up what the tests need, then runs them
-# make fuzz   each fuzz target for a minute
-# make storm  ten minutes of a program that renames files while we read
-# make kill   some thousand kills under load, each judged
-# make crowd  ten minutes of many processes on one Maildir, killed at random
-# make bench-idle   how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
-# make lint   gofmt, vet, staticcheck, known vulnerabilities
+# make run         a demonstration account and server on 127.0.0.1
+# make test        everything: sets up what the tests need, then runs them
+# make fuzz        each fuzz target for a minute
+# make storm       ten minutes of a program that renames files while we read
+# make kill        some thousand kills under load, each judged
+# make crowd       ten minutes of many processes on one Maildir, killed at random
+# make coexist     Courier and Postrider on one Maildir at once, 10,000 operations
+# make bench-idle  how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
+# make lint        gofmt, vet, staticcheck, known vulnerabilities
 
 export CGO_ENABLED ?= 0
 GO ?= go
 FUZZTIME ?= 60s
 DEMO ?= demo
 RACE ?=
+SEED ?= 1
 
-.PHONY: build run deliver test check lint fuzz storm kill crowd bench-idle clean
+.PHONY: build run deliver test check coexist lint fuzz storm kill crowd bench-idle clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -34,6 +36,10 @@ test:
 check: build
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -timeout 20m ./...
 
+coexist:
+	scripts/setup.sh
+	$(GO) test -count=1 -timeout 20m -v -run 'TestTogether$$' ./e2e -coexist 10000 -coexist-seed $(SEED)
+
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	$(GO) vet ./...
@@ -42,6 +48,11 @@ lint:
 
 fuzz:
 	GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+# bench-idle prints figures and judges none; it takes about ten minutes. The limit of
+# open files must allow the crowd: ulimit -n 20000.
+bench-idle:
+	$(GO) test ./e2e -run TestIdleFigures -figures -v -timeout 30m
 
 # What "make check" does for seconds, for long. Each way of "storm" takes its time.
 KILLS ?= 3000
@@ -55,11 +66,6 @@ kill:
 
 crowd:
 	$(GO) test ./e2e -run ManyProcesses -v -count=1 -timeout 0 -crowd $(LONG)
-
-# bench-idle prints figures and judges none; it takes about ten minutes. The limit of
-# open files must allow the crowd: ulimit -n 20000.
-bench-idle:
-	$(GO) test ./e2e -run TestIdleFigures -figures -v -timeout 30m
 
 clean:
 	rm -rf bin $(DEMO)

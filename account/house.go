@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"postrider/mailbox"
 	"postrider/maildir"
 	"postrider/vfs"
 	"postrider/watch"
@@ -62,6 +63,8 @@ type House struct {
 	fsyncs   chan struct{}
 	lookers  chan struct{} // who looks at directories after events were lost
 	readings atomic.Int64
+
+	compactor mailbox.Compactor
 
 	mu       sync.Mutex
 	accounts map[dirKey]*shared

@@ -159,7 +159,7 @@ func (c *Cache) writeTable() {
 func (c *Cache) Compact(keep func(mail.UID) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.catchUp() {
+	if !c.catchUp() || c.end-headLen < tableSlack {
 		return
 	}
 	c.settle()

@@ -307,13 +307,17 @@ func TestSnapshotIsAsDocumented(t *testing.T) {
 		t.Errorf("counts in the header %x", h[72:96])
 	}
 	directory, table, head := u64(h[40:]), u64(h[48:]), u64(h[56:])
-	if u32(h[64:]) != crc(b[directory:table]) || table != directory+3*24 || head != table+2*4096 {
+	if u32(h[64:]) != crc(b[directory:table]) || table != directory+3*48 || head != table+2*4096 {
 		t.Errorf("directory at %d, table at %d, head at %d", directory, table, head)
 	}
-	second := b[directory+24:]
+	second, u16 := b[directory+48:], le.Uint16
 	chunk := b[u64(second):][:u32(second[8:])]
-	if u32(second[12:]) != 257 || u32(second[16:]) != 256 || u32(second[20:]) != crc(chunk) {
-		t.Errorf("row of the second chunk %x", second[:24])
+	if u32(second[12:]) != crc(chunk) || u32(second[16:]) != 257 || u32(second[20:]) != 512 || u16(second[24:]) != 256 ||
+		u16(second[26:]) != 0 || u16(second[28:]) != 0 || u16(second[30:]) != 0 || u64(second[32:]) != 256_000 || u64(second[40:]) != 2 {
+		t.Errorf("row of the second chunk %x", second[:48])
+	}
+	if first := b[directory:]; u16(first[26:]) != 1 || u16(first[28:]) != 1 {
+		t.Errorf("row of the first chunk %x", first[:48])
 	}
 	x := chunk[96:] // UID 258
 	name := string(chunk[256*96+int(u32(x[12:])):][:int(le.Uint16(x[6:]))+int(le.Uint16(x[8:]))])

@@ -178,10 +178,17 @@ func (j *Journal) create(generation uint64, frames ...[]byte) error {
 		return fmt.Errorf("making a journal: %w", err)
 	}
 	ino, pos, err := j.fill(f, generation, frames)
-	if err == nil {
-		err = j.dir.Rename(tmp, j.dir, journalName)
-	}
 	if err != nil {
+		f.Close()
+		j.dir.Remove(tmp)
+		return fmt.Errorf("making a journal: %w", err)
+	}
+	return j.place(f, tmp, generation, ino, pos)
+}
+
+// place has a file that is durable take the journal's name.
+func (j *Journal) place(f vfs.File, tmp string, generation, ino uint64, pos int64) error {
+	if err := j.dir.Rename(tmp, j.dir, journalName); err != nil {
 		f.Close()
 		j.dir.Remove(tmp)
 		return fmt.Errorf("making a journal: %w", err)

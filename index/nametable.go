@@ -2,8 +2,6 @@ package index
 
 import (
 	"encoding/binary"
-	"hash/fnv"
-	"io"
 	"slices"
 
 	"postrider/mail"
@@ -21,7 +19,7 @@ const (
 func tableBlocks(count int) int { return (count + tableFanout - 1) / tableFanout }
 
 // table is the table as it goes into the file.
-func (w *snapshotWriter) table() []byte {
+func (w *SnapshotWriter) table() []byte {
 	slices.Sort(w.hashes)
 	out := make([]byte, tableBlocks(len(w.hashes))*tableBlock)
 	le := binary.LittleEndian
@@ -38,10 +36,14 @@ func (w *snapshotWriter) table() []byte {
 }
 
 // baseHash is FNV-1a of 32 bits.
-func baseHash(base string) uint32 {
-	h := fnv.New32a()
-	io.WriteString(h, base)
-	return h.Sum32()
+func baseHash(base string) uint32 { return hashOf(base) }
+
+func hashOf[S string | []byte](base S) uint32 {
+	h := uint32(2166136261)
+	for i := range len(base) {
+		h = (h ^ uint32(base[i])) * 16777619
+	}
+	return h
 }
 
 // Lookup returns the UIDs of the messages whose base name may be this one: those

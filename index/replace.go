@@ -72,7 +72,11 @@ func Replace(dir vfs.Dir, o Options, generation uint64, modseq mail.ModSeq, chec
 	}
 	j := &Journal{dir: dir, opt: o}
 	at := StampOf(o.Now())
-	err = j.create(generation, checkpointFrames(modseq, at, checkpoint)...)
+	var frames [][]byte
+	for b := range checkpointBatches(modseq, at, checkpoint) {
+		frames = append(frames, batchFrame(b))
+	}
+	err = j.create(generation, frames...)
 	if old != nil {
 		if j.file != nil {
 			if info, err := old.Stat(); err == nil { // as in Compact: best effort

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 
 	"postrider/mail"
 	"postrider/vfs"
 )
 
-// ChunkLen is how many messages a chunk of the snapshot file holds, but for the last.
+// ChunkLen is how many messages a chunk of the snapshot file holds at most.
 const ChunkLen = 256
 
 const (
@@ -62,121 +61,24 @@ func (c *Counts) add(m *Message) {
 	}
 }
 
-// chunkEntry is a row of the chunk directory: 24 octets.
+// ChunkInfo is what the snapshot file's directory says of a chunk.
+type ChunkInfo struct {
+	First, Last              mail.UID
+	N                        int         // messages
+	Newest                   mail.ModSeq // the highest of its messages
+	Unseen, Deleted, Unsized int         // messages without \Seen, with \Deleted, whose size is not known
+	Size                     int64       // sum of the sizes that are known
+}
+
+// chunkEntry is a row of the chunk directory.
 type chunkEntry struct {
-	off   int64
-	size  uint32
-	first mail.UID
-	n     uint32
-	sum   uint32
+	ChunkInfo
+	off  int64
+	size uint32
+	sum  uint32
 }
 
-// WriteSnapshot writes the state at Pos as the snapshot file, replacing an older
-// one. head brings an empty mailbox to that state but for its messages, which are in
-// ascending order of UIDs. Under the folder's lock. The journal must be durable up
-// to Pos.
-func (j *Journal) WriteSnapshot(modseq mail.ModSeq, head []Record, messages iter.Seq[*Message]) error {
-	tmp := snapshotName + ".new"
-	f, err := j.dir.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("making a snapshot: %w", err)
-	}
-	defer f.Close()
-	w := &snapshotWriter{f: f, pos: snapshotHead}
-	err = w.write(j, modseq, head, messages)
-	if err == nil && j.opt.Fsync {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = j.dir.Rename(tmp, j.dir, snapshotName)
-	}
-	if err != nil {
-		j.dir.Remove(tmp)
-		return fmt.Errorf("making a snapshot: %w", err)
-	}
-	return nil
-}
-
-type snapshotWriter struct {
-	f      vfs.File
-	pos    int64
-	chunks []chunkEntry
-	hashes []uint64 // hash of a base name above its UID
-	counts Counts
-}
-
-func (w *snapshotWriter) write(j *Journal, modseq mail.ModSeq, head []Record, messages iter.Seq[*Message]) error {
-	part := make([]*Message, 0, ChunkLen)
-	for m := range messages {
-		c := *m
-		if part = append(part, &c); len(part) == ChunkLen {
-			if err := w.chunk(part); err != nil {
-				return err
-			}
-			part = part[:0]
-		}
-	}
-	if len(part) > 0 {
-		if err := w.chunk(part); err != nil {
-			return err
-		}
-	}
-	directory, table := w.directory(), w.table()
-	tail := batchFrame(&Batch{ModSeq: modseq, Records: head})
-	h := w.head(j, directory, table)
-	for _, b := range [][]byte{directory, table, tail} {
-		if err := w.put(b); err != nil {
-			return err
-		}
-	}
-	_, err := w.f.WriteAt(h, 0)
-	return err
-}
-
-// head is the header; what follows the chunks begins at pos.
-func (w *snapshotWriter) head(j *Journal, directory, table []byte) []byte {
-	le := binary.LittleEndian
-	h := make([]byte, snapshotHead)
-	copy(h, snapshotMagic[:])
-	le.PutUint32(h[8:], formatVersion)
-	le.PutUint32(h[12:], uint32(len(w.chunks)))
-	le.PutUint64(h[16:], j.generation)
-	le.PutUint64(h[24:], uint64(j.pos))
-	le.PutUint64(h[32:], uint64(w.counts.Messages))
-	le.PutUint64(h[40:], uint64(w.pos))
-	le.PutUint64(h[48:], uint64(w.pos)+uint64(len(directory)))
-	le.PutUint64(h[56:], uint64(w.pos)+uint64(len(directory)+len(table)))
-	le.PutUint32(h[64:], castagnoli(directory))
-	le.PutUint32(h[72:], uint32(w.counts.Unseen))
-	le.PutUint32(h[76:], uint32(w.counts.Deleted))
-	le.PutUint64(h[80:], uint64(w.counts.Size))
-	le.PutUint32(h[88:], uint32(w.counts.Unsized))
-	le.PutUint32(h[92:], uint32(w.counts.FirstUnseen))
-	le.PutUint32(h[snapshotHead-4:], castagnoli(h[:snapshotHead-4]))
-	return h
-}
-
-func (w *snapshotWriter) put(b []byte) error {
-	_, err := w.f.WriteAt(b, w.pos)
-	w.pos += int64(len(b))
-	return err
-}
-
-func (w *snapshotWriter) chunk(part []*Message) error {
-	b := make([]byte, 0, len(part)*(recordLen+80))
-	names := 0
-	for _, m := range part {
-		b = appendFixed(b, m, names)
-		names += len(m.Base) + len(m.Info)
-		w.hashes = append(w.hashes, uint64(baseHash(m.Base))<<32|uint64(m.UID))
-		w.counts.add(m)
-	}
-	for _, m := range part {
-		b = append(append(b, m.Base...), m.Info...)
-	}
-	w.chunks = append(w.chunks, chunkEntry{w.pos, uint32(len(b)), part[0].UID, uint32(len(part)), castagnoli(b)})
-	return w.put(b)
-}
+const chunkEntryLen = 48
 
 // appendFixed appends a message's fixed record; names is the offset of its name in
 // the chunk's area of names.
@@ -208,21 +110,6 @@ func readFixed(b []byte) (m Message, name uint32, baseLen, infoLen uint16) {
 	m.Ino = le.Uint64(b[64:])
 	copy(m.EmailID[:], b[72:])
 	return m, name, baseLen, infoLen
-}
-
-const chunkEntryLen = 24
-
-func (w *snapshotWriter) directory() []byte {
-	var b []byte
-	le := binary.LittleEndian
-	for _, c := range w.chunks {
-		b = le.AppendUint64(b, uint64(c.off))
-		b = le.AppendUint32(b, c.size)
-		b = le.AppendUint32(b, uint32(c.first))
-		b = le.AppendUint32(b, c.n)
-		b = le.AppendUint32(b, c.sum)
-	}
-	return b
 }
 
 // OpenSnapshot opens the snapshot file if there is one that stands on this journal,
@@ -303,12 +190,50 @@ func (s *Snapshot) load(size int64) error {
 	if castagnoli(b) != le.Uint32(h[64:]) {
 		return &FormatError{snapshotName, dir, "a chunk directory that does not pass its check", ErrDamaged}
 	}
-	s.chunks = make([]chunkEntry, n)
-	for i := range s.chunks {
-		r := b[i*chunkEntryLen:]
-		s.chunks[i] = chunkEntry{int64(le.Uint64(r)), le.Uint32(r[8:]), mail.UID(le.Uint32(r[12:])), le.Uint32(r[16:]), le.Uint32(r[20:])}
+	if err := s.takeDirectory(b); err != nil {
+		return &FormatError{snapshotName, dir, err.Error(), ErrDamaged}
 	}
 	return s.loadHead(tail, size)
+}
+
+// takeDirectory reads the rows of the chunk directory. UIDs ascend over all of them.
+func (s *Snapshot) takeDirectory(b []byte) error {
+	s.chunks = make([]chunkEntry, len(b)/chunkEntryLen)
+	total, last := 0, mail.UID(0)
+	for i := range s.chunks {
+		e := readEntry(b[i*chunkEntryLen:])
+		if e.N == 0 || e.N > ChunkLen || e.First <= last || e.Last < e.First || max(e.Unseen, e.Deleted, e.Unsized) > e.N ||
+			int64(e.size) < int64(e.N)*recordLen || e.off < snapshotHead || e.off > s.size-int64(e.size) {
+			return errors.New("a row of the chunk directory that cannot be")
+		}
+		s.chunks[i], last, total = e, e.Last, total+e.N
+	}
+	if total != s.count {
+		return errors.New("a chunk directory with another number of messages")
+	}
+	return nil
+}
+
+func (e *chunkEntry) append(dst []byte) []byte {
+	le := binary.LittleEndian
+	dst = le.AppendUint64(dst, uint64(e.off))
+	for _, n := range [...]uint32{e.size, e.sum, uint32(e.First), uint32(e.Last)} {
+		dst = le.AppendUint32(dst, n)
+	}
+	for _, n := range [...]int{e.N, e.Unseen, e.Deleted, e.Unsized} {
+		dst = le.AppendUint16(dst, uint16(n))
+	}
+	dst = le.AppendUint64(dst, uint64(e.Size))
+	return le.AppendUint64(dst, uint64(e.Newest))
+}
+
+func readEntry(b []byte) (e chunkEntry) {
+	le := binary.LittleEndian
+	e.off, e.size, e.sum = int64(le.Uint64(b)), le.Uint32(b[8:]), le.Uint32(b[12:])
+	e.First, e.Last = mail.UID(le.Uint32(b[16:])), mail.UID(le.Uint32(b[20:]))
+	e.N, e.Unseen, e.Deleted, e.Unsized = int(le.Uint16(b[24:])), int(le.Uint16(b[26:])), int(le.Uint16(b[28:])), int(le.Uint16(b[30:]))
+	e.Size, e.Newest = int64(le.Uint64(b[32:])), mail.ModSeq(le.Uint64(b[40:]))
+	return e
 }
 
 func (s *Snapshot) loadHead(at, size int64) error {
@@ -343,26 +268,35 @@ func (s *Snapshot) Len() int { return s.count }
 // Chunks is the number of chunks.
 func (s *Snapshot) Chunks() int { return len(s.chunks) }
 
-// Chunk appends the messages of a chunk to dst.
-func (s *Snapshot) Chunk(i int, dst []Message) ([]Message, error) {
-	c := s.chunks[i]
-	n := int(c.n)
-	if n > ChunkLen || int64(c.size) < int64(n)*recordLen || c.off < snapshotHead || c.off > s.size-int64(c.size) {
-		return dst, &FormatError{snapshotName, c.off, "a chunk of a wrong size", ErrDamaged}
-	}
+// Info is what the directory says of a chunk.
+func (s *Snapshot) Info(i int) ChunkInfo { return s.chunks[i].ChunkInfo }
+
+// raw reads a chunk's bytes, which pass their check.
+func (s *Snapshot) raw(i int) ([]byte, error) {
+	c := &s.chunks[i]
 	b := make([]byte, c.size)
 	if _, err := s.file.ReadAt(b, c.off); err != nil {
-		return dst, damaged(snapshotName, c.off, "a chunk that is cut off", err)
+		return nil, damaged(snapshotName, c.off, "a chunk that is cut off", err)
 	}
 	if castagnoli(b) != c.sum {
-		return dst, &FormatError{snapshotName, c.off, "a chunk that does not pass its check", ErrDamaged}
+		return nil, &FormatError{snapshotName, c.off, "a chunk that does not pass its check", ErrDamaged}
 	}
+	return b, nil
+}
+
+// Chunk appends the messages of a chunk to dst.
+func (s *Snapshot) Chunk(i int, dst []Message) ([]Message, error) {
+	b, err := s.raw(i)
+	if err != nil {
+		return dst, err
+	}
+	n := s.chunks[i].N
 	names := string(b[n*recordLen:])
 	for k := range n {
 		m, at, baseLen, infoLen := readFixed(b[k*recordLen:])
 		end := int64(at) + int64(baseLen) + int64(infoLen)
 		if end > int64(len(names)) {
-			return dst, &FormatError{snapshotName, c.off, "a name that lies outside", ErrDamaged}
+			return dst, &FormatError{snapshotName, s.chunks[i].off, "a name that lies outside", ErrDamaged}
 		}
 		m.Base = names[at:][:baseLen]
 		m.Info = names[int(at)+int(baseLen) : end]

@@ -1,6 +1,8 @@
 package mailbox
 
 import (
+	"slices"
+
 	"postrider/index"
 	"postrider/mail"
 )
@@ -71,20 +73,29 @@ func (m *Mailbox) applyAppended(b *builder, row *index.Message) {
 	if m.loading && row.Ino != 0 {
 		row.Ino = provenIno
 	}
-	if n := len(b.next.spine); n == 0 || b.last() < row.UID {
+	if b.last() < row.UID {
 		b.add(row)
 	} else {
 		b.insert(row)
+		m.inserted++
 	}
 	b.next.uidNext = max(b.next.uidNext, row.UID+1)
-	m.named(row.Base, row.UID)
+	m.appeared(row.Base, row.UID)
 }
 
 // last is the highest UID so far.
 func (b *builder) last() mail.UID {
-	for k := len(b.next.spine) - 1; k >= 0; k-- {
-		if ids := b.next.spine[k].c.ids; len(ids) > 0 {
-			return ids[len(ids)-1].uid
+	if b.cur != nil && len(b.cur.ids) > 0 {
+		return b.cur.ids[len(b.cur.ids)-1].uid
+	}
+	for l := len(b.leaves) - 1; l >= 0; l-- {
+		for _, sp := range slices.Backward(b.leaves[l].l.spans) {
+			if _, mine := b.own[sp.c]; !mine {
+				return sp.c.last
+			}
+			if ids := sp.c.body.Load().ids; len(ids) > 0 {
+				return ids[len(ids)-1].uid
+			}
 		}
 	}
 	return 0
@@ -99,11 +110,11 @@ func (b *builder) ownTable() *keywordTable {
 }
 
 func (b *builder) applyKnown(r *index.Known) {
-	k, i, ok := b.locate(r.UID)
+	at, i, ok := b.locate(r.UID)
 	if !ok {
 		return
 	}
-	c := b.chunk(k, ownFacts)
+	c := b.chunk(at, ownFacts)
 	fa := c.facts[i]
 	size, crlf, internal, ino := fa.size(), fa.crlf(), fa.internal(), uint64(fa.file)
 	if r.Size >= 0 {

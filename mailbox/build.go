@@ -9,14 +9,21 @@ import (
 
 // builder makes the next snapshot out of one. It copies what it changes, once;
 // the rest is shared. The mailbox's lock guards it.
+//
+// Each chunk that it puts another in the place of has its columns in memory: see
+// backing.
 type builder struct {
-	next   Snapshot
-	own    []owned // of next.spine
-	infos  *infos
-	tail   []byte // base names of the last chunk while it is open
-	open   bool   // the last chunk is being added to; its names are in tail
-	shrunk bool
-	table  bool // next.keywords is a copy of ours
+	next    Snapshot
+	leaves  []branch // of next
+	ownLeaf []bool   // by leaf: it is the builder's to write
+	own     map[*chunk]owned
+	infos   *infos
+	shape   shape
+	cur     *columns // the last chunk's, while it is being added to
+	tail    []byte   // its base names
+	shrunk  bool
+	unhomed int  // chunks that a file had, and another was put in the place of
+	table   bool // next.keywords is a copy of ours
 }
 
 // owned says which columns of a chunk are the builder's to write.
@@ -29,82 +36,138 @@ const (
 	ownAll = ownStates | ownFacts | ownIDs
 )
 
+// spot is where a chunk is in the tree: its leaf, and its place in there.
+type spot struct{ l, k int }
+
 func newBuilder(old *Snapshot, t *infos) *builder {
-	b := &builder{next: *old, infos: t}
-	b.next.spine = append(make([]span, 0, len(old.spine)+1), old.spine...)
-	b.own = make([]owned, len(old.spine), len(old.spine)+1)
+	b := &builder{infos: t, shape: old.tree().shape, own: map[*chunk]owned{}}
+	b.next.head, b.next.serial = old.head, old.serial
+	leaves := old.tree().leaves
+	b.leaves = append(make([]branch, 0, len(leaves)+1), leaves...)
+	b.ownLeaf = make([]bool, len(leaves), len(leaves)+1)
 	return b
 }
 
-func emptySnapshot() *Snapshot {
-	return &Snapshot{head: head{uidNext: 1, recentFrom: 1, keywords: newKeywordTable()}, infos: []string{""}}
+func emptySnapshot(is shape) *Snapshot {
+	s := &Snapshot{head: head{uidNext: 1, recentFrom: 1, keywords: newKeywordTable()}}
+	s.held.Store(&tree{infos: newInfos(), shape: is})
+	return s
 }
 
-// chunk returns chunk k with the wanted columns copied.
-func (b *builder) chunk(k int, want owned) *chunk {
-	sp := &b.next.spine[k]
-	if b.own[k] == 0 {
-		c := *sp.c
-		sp.c = &c
+func (b *builder) span(at spot) *span { return &b.leaves[at.l].l.spans[at.k] }
+
+// leaf returns a leaf that may be written.
+func (b *builder) leaf(l int) *leaf {
+	if !b.ownLeaf[l] {
+		old := b.leaves[l].l
+		b.leaves[l].l = &leaf{spans: append(make([]span, 0, len(old.spans)+1), old.spans...)}
+		b.ownLeaf[l] = true
 	}
-	c, miss := sp.c, want&^b.own[k]
+	return b.leaves[l].l
+}
+
+// chunk returns a chunk's columns with the wanted ones copied.
+func (b *builder) chunk(at spot, want owned) *columns {
+	b.leaf(at.l)
+	sp := b.span(at)
+	have, mine := b.own[sp.c]
+	if !mine {
+		c := *sp.c.cols()
+		if sp.c.home.Load() != nil {
+			b.unhomed++
+		}
+		sp.c = &chunk{}
+		sp.c.body.Store(&c)
+	}
+	c, miss := sp.c.body.Load(), want&^have
 	if miss&ownStates != 0 {
-		c.states = append(make([]state, 0, chunkLen), c.states...)
+		c.states = append(make([]state, 0, b.shape.chunk), c.states...)
 	}
 	if miss&ownFacts != 0 {
-		c.facts = append(make([]facts, 0, chunkLen), c.facts...)
+		c.facts = append(make([]facts, 0, b.shape.chunk), c.facts...)
 		c.emails = slices.Clone(c.emails)
 	}
 	if miss&ownIDs != 0 {
-		c.ids = append(make([]ident, 0, chunkLen), c.ids...)
+		c.ids = append(make([]ident, 0, b.shape.chunk), c.ids...)
 	}
-	b.own[k] |= want
+	b.own[sp.c] = have | want
 	return c
 }
 
-// locate finds a message in the state so far.
-func (b *builder) locate(uid mail.UID) (k, i int, ok bool) {
-	k = spanOf(b.next.spine, uid)
-	if k < 0 {
-		return 0, 0, false
+// find returns where the chunk is that holds the UID if any does.
+func (b *builder) find(uid mail.UID) (at spot, ok bool) {
+	l := leafOf(b.leaves, uid)
+	if l < 0 {
+		return spot{}, false
 	}
-	i, ok = b.next.spine[k].c.find(uid)
-	return k, i, ok
+	return spot{l, spanOf(b.leaves[l].l.spans, uid)}, true
+}
+
+// locate finds a message in the state so far.
+func (b *builder) locate(uid mail.UID) (at spot, i int, ok bool) {
+	if at, ok = b.find(uid); !ok {
+		return at, 0, false
+	}
+	c := b.span(at).c
+	if _, mine := b.own[c]; !mine && uid > c.last {
+		return at, 0, false
+	}
+	i, ok = c.cols().find(uid)
+	return at, i, ok
 }
 
 // state returns a message's state to be changed, nil if it is not there.
 func (b *builder) state(uid mail.UID) *state {
-	k, i, ok := b.locate(uid)
+	at, i, ok := b.locate(uid)
 	if !ok {
 		return nil
 	}
-	return &b.chunk(k, ownStates).states[i]
+	return &b.chunk(at, ownStates).states[i]
 }
 
 // add puts a message above all others.
 func (b *builder) add(m *index.Message) {
-	k := len(b.next.spine) - 1
-	if b.open && !b.next.spine[k].c.roomFor(m, len(b.tail)) {
+	if b.cur != nil && !b.cur.roomFor(m, len(b.tail), b.shape.chunk) {
 		b.seal()
 	}
-	if !b.open {
-		if k >= 0 && b.next.spine[k].c.roomFor(m, len(b.next.spine[k].c.names)) {
-			b.tail = append(make([]byte, 0, len(b.next.spine[k].c.names)+4*len(m.Base)), b.next.spine[k].c.names...)
-		} else {
-			b.next.spine = append(b.next.spine, span{c: &chunk{}, first: m.UID})
-			b.own = append(b.own, ownAll)
-			b.tail = b.tail[:0]
-		}
-		b.open = true
+	if b.cur == nil {
+		b.begin(m)
 	}
-	b.tail = b.chunk(len(b.next.spine)-1, ownAll).add(m, b.infos.id(m.Info), b.tail)
+	b.tail = b.cur.add(m, b.infos.id(m.Info), b.tail)
+}
+
+// begin has the last chunk added to, or a new one if that is full.
+func (b *builder) begin(m *index.Message) {
+	l := len(b.leaves) - 1
+	if l >= 0 {
+		at := spot{l, len(b.leaves[l].l.spans) - 1}
+		c := b.span(at).c
+		if _, mine := b.own[c]; mine || c.n < b.shape.chunk {
+			if c := c.cols(); c.roomFor(m, len(c.names), b.shape.chunk) {
+				b.cur = b.chunk(at, ownAll)
+				b.tail = append(make([]byte, 0, len(c.names)+4*len(m.Base)), c.names...)
+				return
+			}
+		}
+	}
+	if l < 0 || len(b.leaves[l].l.spans) >= b.shape.leaf {
+		b.leaves = append(b.leaves, branch{l: &leaf{}, first: m.UID})
+		b.ownLeaf = append(b.ownLeaf, true)
+		l++
+	}
+	c := &chunk{}
+	b.cur = &columns{}
+	c.body.Store(b.cur)
+	b.own[c] = ownAll
+	to := b.leaf(l)
+	to.spans = append(to.spans, span{c: c, first: m.UID})
+	b.tail = b.tail[:0]
 }
 
 // seal ends the additions to the last chunk.
 func (b *builder) seal() {
-	if b.open {
-		b.next.spine[len(b.next.spine)-1].c.names = string(b.tail)
-		b.open = false
+	if b.cur != nil {
+		b.cur.names, b.cur = string(b.tail), nil
 	}
 }
 
@@ -112,62 +175,82 @@ func (b *builder) seal() {
 // what has its UID. Only a journal that is read a second time needs it.
 func (b *builder) insert(m *index.Message) {
 	b.seal()
-	k := max(spanOf(b.next.spine, m.UID), 0)
-	rows := b.rows(k)
-	at, found := slices.BinarySearchFunc(rows, m.UID, func(r index.Message, u mail.UID) int { return int(int64(r.UID) - int64(u)) })
+	at, _ := b.find(m.UID) // below all: the first
+	rows := b.rows(at)
+	i, found := slices.BinarySearchFunc(rows, m.UID, func(r index.Message, u mail.UID) int { return int(int64(r.UID) - int64(u)) })
 	if found {
-		rows[at] = *m
+		rows[i] = *m
 	} else {
-		rows = slices.Insert(rows, at, *m)
+		rows = slices.Insert(rows, i, *m)
 	}
-	b.replace(k, k+1, rows)
+	b.replace(at, 1, rows)
 }
 
-func (b *builder) rows(k int) []index.Message {
-	c := b.next.spine[k].c
+func (b *builder) rows(at spot) []index.Message {
+	c := b.span(at).c.cols()
 	rows := make([]index.Message, len(c.ids))
 	for i := range rows {
-		rows[i] = c.row(i, b.infos.list)
+		rows[i] = c.row(i, b.infos.names())
 	}
 	return rows
 }
 
-// replace puts chunks of these rows in the place of the chunks from k to end-1.
-func (b *builder) replace(k, end int, rows []index.Message) {
-	sub := builder{infos: b.infos}
+// replace puts chunks of these rows in the place of n chunks of a leaf.
+func (b *builder) replace(at spot, n int, rows []index.Message) {
+	sub := builder{infos: b.infos, shape: b.shape, own: b.own}
 	for i := range rows {
 		sub.add(&rows[i])
 	}
 	sub.seal()
-	for _, sp := range b.next.spine[k:end] {
-		b.next.sums.add(sp.c.sums, -1)
+	to := b.leaf(at.l)
+	var spans []span
+	for _, br := range sub.leaves {
+		spans = append(spans, br.l.spans...)
 	}
-	b.next.spine = slices.Replace(b.next.spine, k, end, sub.next.spine...)
-	b.own = slices.Replace(b.own, k, end, sub.own...)
+	to.spans = slices.Replace(to.spans, at.k, at.k+n, spans...)
+	if at.k == 0 && len(rows) > 0 {
+		b.leaves[at.l].first = rows[0].UID
+	}
 }
 
 // remove takes out the messages from first to last.
 func (b *builder) remove(first, last mail.UID) {
 	b.seal()
-	for k := max(spanOf(b.next.spine, first), 0); k < len(b.next.spine) && b.next.spine[k].first <= last; k++ {
-		c := b.next.spine[k].c
-		i, _ := c.find(first)
-		end, found := c.find(last)
-		if found {
-			end++
+	from, _ := b.find(first)
+	for l := from.l; l < len(b.leaves) && b.leaves[l].first <= last; l++ {
+		for k := from.k; k < len(b.leaves[l].l.spans); k++ {
+			if b.span(spot{l, k}).first > last {
+				return
+			}
+			b.removeFrom(spot{l, k}, first, last)
 		}
-		if i >= end {
-			continue
-		}
-		c = b.chunk(k, ownAll)
-		c.ids = slices.Delete(c.ids, i, end)
-		c.facts = slices.Delete(c.facts, i, end)
-		c.states = slices.Delete(c.states, i, end)
-		if c.emails != nil {
-			c.emails = slices.Delete(c.emails, i, end)
-		}
-		b.shrunk = true
+		from.k = 0
 	}
+}
+
+// removeFrom takes the messages from first to last out of one chunk.
+func (b *builder) removeFrom(at spot, first, last mail.UID) {
+	c := b.span(at).c
+	if _, mine := b.own[c]; !mine && c.last < first {
+		return
+	}
+	cols := c.cols()
+	i, _ := cols.find(first)
+	end, found := cols.find(last)
+	if found {
+		end++
+	}
+	if i >= end {
+		return
+	}
+	cols = b.chunk(at, ownAll)
+	cols.ids = slices.Delete(cols.ids, i, end)
+	cols.facts = slices.Delete(cols.facts, i, end)
+	cols.states = slices.Delete(cols.states, i, end)
+	if cols.emails != nil {
+		cols.emails = slices.Delete(cols.emails, i, end)
+	}
+	b.shrunk = true
 }
 
 // finish returns the snapshot.
@@ -176,41 +259,90 @@ func (b *builder) finish() *Snapshot {
 	if b.shrunk {
 		b.tidy()
 	}
+	b.balance()
 	s := &b.next
-	s.n = 0
-	for k := range s.spine {
-		sp := &s.spine[k]
-		if b.own[k] != 0 {
-			s.sums.add(sp.c.sums, -1)
-			sp.c.sums = sp.c.count()
-			s.sums.add(sp.c.sums, 1)
+	s.n, s.sums = 0, sums{}
+	for l := range b.leaves {
+		br := &b.leaves[l]
+		if b.ownLeaf[l] {
+			b.measure(br.l)
+			br.first = br.l.spans[0].first
 		}
-		sp.start, sp.first = uint32(s.n), sp.c.ids[0].uid
-		s.n += len(sp.c.ids)
+		br.start = uint32(s.n)
+		s.n += br.l.n
+		s.sums.add(br.l.sums, 1)
 	}
-	s.infos = b.infos.list
+	s.held.Store(&tree{b.leaves, b.infos, b.shape})
 	return s
 }
 
-// tidy drops empty chunks and joins small neighbours, where one of them was
-// changed anyway.
-func (b *builder) tidy() {
-	s := &b.next
-	out, own := s.spine[:0], b.own[:0]
-	for k, sp := range s.spine {
-		if len(sp.c.ids) == 0 {
-			s.sums.add(sp.c.sums, -1)
-			continue
+// measure sets what is known of a leaf and of the chunks that are the builder's.
+func (b *builder) measure(l *leaf) {
+	l.n, l.sums = 0, sums{}
+	for k := range l.spans {
+		sp := &l.spans[k]
+		if _, mine := b.own[sp.c]; mine {
+			cols := sp.c.body.Load()
+			sp.c.measure(cols)
+			sp.first = cols.ids[0].uid
 		}
-		out, own = append(out, sp), append(own, b.own[k])
+		sp.start = uint32(l.n)
+		l.n += sp.c.n
+		l.sums.add(sp.c.sums, 1)
 	}
-	s.spine, b.own = out, own
-	for k := 0; k+1 < len(s.spine); k++ {
-		a, c := s.spine[k].c, s.spine[k+1].c
-		if b.own[k]|b.own[k+1] == 0 || len(a.ids)+len(c.ids) > chunkLen/2 {
+}
+
+// tidy drops empty chunks and leaves, and joins small neighbours where one of them
+// was changed anyway.
+func (b *builder) tidy() {
+	for l := range b.leaves {
+		if !b.ownLeaf[l] {
 			continue
 		}
-		b.replace(k, k+2, append(b.rows(k), b.rows(k+1)...))
-		k-- // the joined chunk may take in the next one
+		lf := b.leaves[l].l
+		lf.spans = slices.DeleteFunc(lf.spans, func(sp span) bool { return b.len(sp.c) == 0 })
+		for k := 0; k+1 < len(lf.spans); {
+			x, y := lf.spans[k].c, lf.spans[k+1].c
+			if b.own[x]|b.own[y] == 0 || b.len(x)+b.len(y) > b.shape.chunk/2 {
+				k++
+				continue // else the joined chunk may take in the next one
+			}
+			at := spot{l, k}
+			b.replace(at, 2, append(b.rows(at), b.rows(spot{l, k + 1})...))
+		}
+	}
+}
+
+// len is the number of messages in a chunk so far.
+func (b *builder) len(c *chunk) int {
+	if _, mine := b.own[c]; mine {
+		return len(c.body.Load().ids)
+	}
+	return c.n
+}
+
+// balance drops empty leaves, cuts those that are too long, and joins short ones.
+func (b *builder) balance() {
+	for l := 0; l < len(b.leaves); l++ {
+		if !b.ownLeaf[l] {
+			continue
+		}
+		spans := b.leaves[l].l.spans
+		switch {
+		case len(spans) == 0:
+			b.leaves, b.ownLeaf = slices.Delete(b.leaves, l, l+1), slices.Delete(b.ownLeaf, l, l+1)
+			l--
+		case len(spans) > b.shape.leaf:
+			half := len(spans) / 2
+			b.leaves[l].l.spans = spans[:half:half]
+			rest := branch{l: &leaf{spans: slices.Clone(spans[half:])}, first: spans[half].first}
+			b.leaves, b.ownLeaf = slices.Insert(b.leaves, l+1, rest), slices.Insert(b.ownLeaf, l+1, true)
+			l-- // a half may still be too long
+		case len(spans) < b.shape.leaf/4 && l > 0 && len(b.leaves[l-1].l.spans)+len(spans) <= b.shape.leaf/2:
+			to := b.leaf(l - 1)
+			to.spans = append(to.spans, spans...)
+			b.leaves, b.ownLeaf = slices.Delete(b.leaves, l, l+1), slices.Delete(b.ownLeaf, l, l+1)
+			l--
+		}
 	}
 }

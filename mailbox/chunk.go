@@ -2,25 +2,57 @@ package mailbox
 
 import (
 	"math"
+	"sync/atomic"
 
 	"postrider/index"
 	"postrider/mail"
 )
 
-// chunkLen is how many messages a chunk holds at most. Chunks are what snapshots
+// chunkLen is how many messages a chunk holds at most, outside of tests. Chunks are what snapshots
 // share; a change copies the columns that it touches of the chunks that it
 // touches.
 const chunkLen = 256
 
-// A chunk is up to chunkLen messages in ascending order of UIDs, in columns by
-// how often they change. A chunk that a snapshot shows is never written again.
+// A chunk is up to chunkLen messages in ascending order of UIDs. What a snapshot
+// shows of it never changes; whether its columns are in memory does.
 type chunk struct {
+	meta
+	body atomic.Pointer[columns] // nil: to be read at home
+	home atomic.Pointer[place]   // nil: the columns are nowhere but here
+}
+
+// meta is what is known of a chunk without its columns.
+type meta struct {
+	n      int
+	last   mail.UID    // of its messages
+	newest mail.ModSeq // the highest of its messages
+	sums   sums
+}
+
+// columns are the messages of a chunk, in columns by how often they change.
+type columns struct {
 	ids    []ident
 	names  string // base names; an ident says where
 	facts  []facts
 	states []state
 	emails []index.EmailID // nil if none is known
-	sums   sums
+}
+
+// cols returns the columns. It reads them if they are not in memory, and panics with a
+// *LostError if they cannot be read.
+func (c *chunk) cols() *columns {
+	if b := c.body.Load(); b != nil {
+		return b
+	}
+	return c.load()
+}
+
+// measure sets what is known of a chunk from its columns, which are not empty.
+func (c *chunk) measure(b *columns) {
+	c.n, c.last, c.sums, c.newest = len(b.ids), b.ids[len(b.ids)-1].uid, b.count(), 0
+	for i := range b.states {
+		c.newest = max(c.newest, b.states[i].modseq)
+	}
 }
 
 // ident is what a message keeps for ever.
@@ -123,13 +155,13 @@ func (s *sums) add(t sums, sign int) {
 	s.size += int64(sign) * t.size
 }
 
-func (c *chunk) base(i int) string {
+func (c *columns) base(i int) string {
 	id := c.ids[i]
 	return c.names[id.off : int(id.off)+int(id.n)]
 }
 
 // find returns the place of a UID in the chunk, or where it would be.
-func (c *chunk) find(uid mail.UID) (int, bool) {
+func (c *columns) find(uid mail.UID) (int, bool) {
 	lo, hi := 0, len(c.ids)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
@@ -142,7 +174,7 @@ func (c *chunk) find(uid mail.UID) (int, bool) {
 	return lo, lo < len(c.ids) && c.ids[lo].uid == uid
 }
 
-func (c *chunk) count() sums {
+func (c *columns) count() sums {
 	var s sums
 	for i := range c.states {
 		f := c.states[i].mail()
@@ -162,7 +194,7 @@ func (c *chunk) count() sums {
 }
 
 // row returns a message as the index has it.
-func (c *chunk) row(i int, infos []string) index.Message {
+func (c *columns) row(i int, infos []string) index.Message {
 	id, fa, st := c.ids[i], c.facts[i], c.states[i]
 	m := index.Message{
 		UID: id.uid, Flags: st.mail(), New: st.isNew(), Keywords: st.keywords, ModSeq: st.modseq,
@@ -177,7 +209,7 @@ func (c *chunk) row(i int, infos []string) index.Message {
 
 // add puts a message at the end of a chunk that is being built. names is the
 // chunk's area of base names so far; the grown one is returned.
-func (c *chunk) add(m *index.Message, info infoID, names []byte) []byte {
+func (c *columns) add(m *index.Message, info infoID, names []byte) []byte {
 	id := ident{uid: m.UID, off: uint16(len(names)), n: uint8(len(m.Base))}
 	if m.Saved > 0 && m.Saved <= math.MaxUint32 {
 		id.saved = uint32(m.Saved)
@@ -196,6 +228,6 @@ func (c *chunk) add(m *index.Message, info infoID, names []byte) []byte {
 
 // roomFor says whether one more message fits: by number, and by the room that an
 // offset can name.
-func (c *chunk) roomFor(m *index.Message, names int) bool {
-	return len(c.ids) < chunkLen && names+len(m.Base) <= math.MaxUint16
+func (c *columns) roomFor(m *index.Message, names, most int) bool {
+	return len(c.ids) < most && names+len(m.Base) <= math.MaxUint16
 }

@@ -24,6 +24,11 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if len(v.gone)+len(v.stale) > 0 && m.departed() {
 		return ErrGone // they are gone with the folder, or moved with it: nobody is told of each
 	}
+	return m.commitHere(ctx, v)
+}
+
+// commitHere is commit for a folder that is there.
+func (m *Mailbox) commitHere(ctx context.Context, v *findings) error {
 	var records []index.Record
 	visible := false
 	flush := func(limit int) error {
@@ -57,37 +62,37 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if len(v.fresh) == 0 {
 		return nil
 	}
+	err := m.give(ctx, func() error { return m.commitFresh(v) })
+	if err != nil {
+		m.full = true // tried again
+	}
+	return err
+}
+
+// commitFresh gives new files their UIDs.
+func (m *Mailbox) commitFresh(v *findings) error {
+	unknown := m.unknown(v.fresh)
 	if err := m.prove(v); err != nil {
 		return err
 	}
-	if err := m.give(ctx, func() error { return m.commitFresh(v) }); err != nil {
-		m.full = true // tried again
-		return err
-	}
-	return nil
-}
-
-// commitFresh gives UIDs to the files that are no known message.
-func (m *Mailbox) commitFresh(v *findings) error {
-	fresh := m.inOrder(m.unknown(v.fresh))
+	fresh, kept := m.takeFresh(m.inOrder(unknown))
 	next, err := m.number(basesOf(fresh)...)
 	if err != nil {
 		return err
 	}
-	var records []index.Record
 	coming := m.arrivals()
-	for i, at := range fresh {
-		records = append(records, coming.records(m, next, at)...)
-		next++
-		m.sync.later(at.file.New)
-		if len(records) > batchLen || i == len(fresh)-1 {
-			if err := m.tell(records...); err != nil {
-				return err
-			}
-			records = nil
+	for part := range slices.Chunk(fresh, batchLen) {
+		records := make([]index.Record, 0, len(part))
+		for _, at := range part {
+			records = append(records, coming.records(m, next, at)...)
+			m.sync.later(at.file.New)
+			next++
+		}
+		if err := m.tell(records...); err != nil {
+			return err
 		}
 	}
-	return nil
+	return kept
 }
 
 // renamedRecord says that a message has another name; flags, that a client sees it.

@@ -72,6 +72,10 @@ type Config struct {
 	// the channel: each holds one place of its buffer. Nil: no bound.
 	Fsyncs chan struct{}
 
+	// Compactor compacts the index while the mailbox is open. Nil: that is done when
+	// it is closed.
+	Compactor *Compactor
+
 	// Poll is how long a change that no mtime shows may stay unseen where there
 	// is no watch. 0 is a minute.
 	Poll time.Duration
@@ -82,6 +86,8 @@ type Config struct {
 
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: none
+
+	shape shape // of snapshots; zero: the usual one
 }
 
 // Watch is what a mailbox asks the watch of its folder. Its methods may be

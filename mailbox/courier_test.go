@@ -138,6 +138,8 @@ func (c *courier) scan(writes bool, add ...coming) {
 					to += ":2,"
 				}
 				c.rename(c.dir("new"), name, cur, to)
+				base, _, _ := strings.Cut(to, ":")
+				delete(c.uids, base) // what lay in new is new, whatever the list says
 			}
 		}
 		for _, name := range c.names("cur") {

@@ -27,13 +27,13 @@ type Change struct {
 }
 
 // Diff yields what differs from old to new, in ascending order of UIDs. Its cost
-// is that of the change: chunks that the two share are skipped.
+// is that of the change: what the two share is skipped.
 func Diff(old, new *Snapshot) iter.Seq[Change] {
 	return func(yield func(Change) bool) {
 		if old == new {
 			return
 		}
-		a, b := cursor{s: old}, cursor{s: new}
+		a, b := cursor{t: old.tree()}, cursor{t: new.tree()}
 		for {
 			a.skipShared(&b)
 			if a.end() && b.end() {
@@ -66,27 +66,63 @@ func step(a, b *cursor, yield func(Change) bool) bool {
 
 // cursor is a place in a snapshot.
 type cursor struct {
-	s    *Snapshot
-	k, i int // chunk, and message in it
+	t    *tree
+	l, k int      // leaf, and chunk in it
+	i    int      // message in the chunk
+	cols *columns // of the chunk, nil if nobody asked
 }
 
-func (c *cursor) end() bool           { return c.k == len(c.s.spine) }
-func (c *cursor) chunk() *chunk       { return c.s.spine[c.k].c }
-func (c *cursor) uid() mail.UID       { return c.chunk().ids[c.i].uid }
-func (c *cursor) modseq() mail.ModSeq { return c.chunk().states[c.i].modseq }
-func (c *cursor) index() int          { return int(c.s.spine[c.k].start) + c.i }
+func (c *cursor) end() bool   { return c.l == len(c.t.leaves) }
+func (c *cursor) leaf() *leaf { return c.t.leaves[c.l].l }
+func (c *cursor) span() *span { return &c.t.leaves[c.l].l.spans[c.k] }
+func (c *cursor) index() int  { return int(c.t.leaves[c.l].start+c.span().start) + c.i }
+
+func (c *cursor) columns() *columns {
+	if c.cols == nil {
+		c.cols = c.span().c.cols()
+	}
+	return c.cols
+}
+
+func (c *cursor) uid() mail.UID {
+	if c.i == 0 && c.cols == nil {
+		return c.span().first
+	}
+	return c.columns().ids[c.i].uid
+}
+
+func (c *cursor) modseq() mail.ModSeq { return c.columns().states[c.i].modseq }
 
 func (c *cursor) advance() {
-	if c.i++; c.i == len(c.chunk().ids) {
-		c.k, c.i = c.k+1, 0
+	if c.i++; c.cols != nil && c.i < len(c.cols.ids) {
+		return
+	}
+	if c.i == c.span().c.n {
+		c.nextChunk()
 	}
 }
 
-// skipShared moves both cursors over chunks that they share. UIDs ascend, so a
-// shared chunk is reached by both at its beginning, or by neither.
+func (c *cursor) nextChunk() {
+	c.i, c.cols = 0, nil
+	if c.k++; c.k == len(c.leaf().spans) {
+		c.l, c.k = c.l+1, 0
+	}
+}
+
+// skipShared moves both cursors over what they share. UIDs ascend, so a shared leaf
+// or chunk is reached by both at its beginning, or by neither.
 func (c *cursor) skipShared(d *cursor) {
-	for c.i == 0 && d.i == 0 && !c.end() && !d.end() && c.chunk() == d.chunk() {
-		c.k++
-		d.k++
+	for c.i == 0 && d.i == 0 && !c.end() && !d.end() {
+		switch {
+		case c.k == 0 && d.k == 0 && c.leaf() == d.leaf():
+			c.l++
+			d.l++
+			c.cols, d.cols = nil, nil
+		case c.span().c == d.span().c:
+			c.nextChunk()
+			d.nextChunk()
+		default:
+			return
+		}
 	}
 }

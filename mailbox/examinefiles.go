@@ -32,8 +32,12 @@ func (x *Examination) order(s *Snapshot) {
 			x.add(Damage, partJournal, msg.UID, "it has mod-sequence %d, above the mailbox's %d", msg.ModSeq, s.modseq)
 		}
 	}
-	for _, sp := range s.spine {
-		counted.add(sp.c.count(), 1)
+	for start, c := range s.tree().chunks(0) {
+		counted.add(c.cols().count(), 1)
+		var m chunk
+		if m.measure(c.cols()); m.meta != c.meta {
+			x.add(Damage, partJournal, 0, "of the messages from %d on is known %+v; they are %+v", start, c.meta, m.meta)
+		}
 	}
 	if last >= s.uidNext {
 		x.add(Damage, partJournal, 0, "UIDNEXT is %d, the last UID %d", s.uidNext, last)
@@ -73,6 +77,24 @@ func (x *examiner) snapshotFile() {
 		x.add(Damage, partSnapshot, 0, "the header counts %+v, the messages are %+v", c, want)
 	}
 	x.nameTable(s, t)
+	x.directory(s)
+}
+
+// directory compares what the chunk directory says with the chunks.
+func (x *examiner) directory(s *index.Snapshot) {
+	f := &backing{infos: newInfos(), file: s}
+	for i := range s.Chunks() {
+		rows, err := f.rows(i)
+		if err != nil || len(rows) == 0 {
+			x.add(Damage, partSnapshot, 0, "chunk %d has %d messages: %v", i, len(rows), err)
+			continue
+		}
+		var c chunk
+		c.measure(f.columns(rows))
+		if want := metaOf(s.Info(i)); c.meta != want || rows[0].UID != s.Info(i).First {
+			x.add(Damage, partSnapshot, rows[0].UID, "the directory says of its chunk %+v, it is %+v", want, c.meta)
+		}
+	}
 }
 
 func (x *examiner) nameTable(s *index.Snapshot, t *Snapshot) {

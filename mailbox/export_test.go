@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"errors"
 
 	"postrider/index"
 	"postrider/mail"
@@ -23,14 +24,58 @@ func (m *Mailbox) CompactNow(ctx context.Context) error {
 		if err := m.compact(); err != nil {
 			return err
 		}
-		m.snapped = -snapshotSize
-		return m.checkpoint()
+		return m.writeSnapshot()
 	})
 }
 
 // ReconcileNow reads both directories.
 func (m *Mailbox) ReconcileNow(ctx context.Context) error {
 	return m.change(ctx, func() error { return m.reconcile(ctx, [2]bool{true, true}) })
+}
+
+// Small has snapshots made of small pieces, as those of a large mailbox are of large
+// ones.
+func (c *Config) Small() { c.shape = shape{5, 4} }
+
+// CompactAside does the compactor's work, worth it or not. While the journal is
+// written, and while the snapshot file is, it calls meanwhile.
+func (m *Mailbox) CompactAside(ctx context.Context, meanwhile func() error) error {
+	worth := func() bool { return true }
+	d, err := m.beginJournal(ctx, worth)
+	if err == nil {
+		err = d.c.Write(records(d.s, d.head))
+	}
+	if err != nil {
+		return err
+	}
+	if err = meanwhile(); err == nil {
+		err = m.endJournal(ctx, d)
+	}
+	return errors.Join(err, m.SnapshotAside(ctx, meanwhile))
+}
+
+// SnapshotAside does the half of it.
+func (m *Mailbox) SnapshotAside(ctx context.Context, meanwhile func() error) error {
+	d, err := m.beginSnapshot(ctx, func() bool { return true })
+	if err == nil {
+		err = d.write(func() bool { return false })
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(meanwhile(), m.endSnapshot(ctx, d))
+}
+
+// DropChunks gives back the memory of what can be read again.
+func (m *Mailbox) DropChunks(ctx context.Context) error {
+	return m.change(ctx, func() error {
+		for _, c := range m.Snapshot().tree().chunks(0) {
+			if c.home.Load() != nil {
+				c.body.Store(nil)
+			}
+		}
+		return nil
+	})
 }
 
 // Adopted says from what the mailbox was taken over, "" if it was not.

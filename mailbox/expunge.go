@@ -36,12 +36,13 @@ func (m *Mailbox) victims(uids mail.UIDSet, onlyDeleted bool) mail.UIDSet {
 		return nil
 	}
 	var out mail.UIDSet
-	for k, sp := range s.spine {
-		if onlyDeleted && s.spine[k].c.sums.deleted == 0 {
+	for _, c := range s.tree().chunks(0) {
+		if onlyDeleted && c.sums.deleted == 0 {
 			continue
 		}
-		for i, id := range sp.c.ids {
-			if (!onlyDeleted || sp.c.states[i].mail().Has(mail.Deleted)) && (uids == nil || uids.Contains(id.uid, 0)) {
+		cols := c.cols()
+		for i, id := range cols.ids {
+			if (!onlyDeleted || cols.states[i].mail().Has(mail.Deleted)) && (uids == nil || uids.Contains(id.uid, 0)) {
 				out.Add(id.uid)
 			}
 		}

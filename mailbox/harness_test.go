@@ -48,6 +48,7 @@ type site struct {
 	clock  *clock
 	unique *maildir.Unique
 	fsync  bool
+	small  bool // snapshots in small pieces
 	fsyncs chan struct{}
 	boot   string    // the life of the machine
 	log    io.Writer // nil: none
@@ -55,6 +56,8 @@ type site struct {
 	serial int
 	past   func() (*mailbox.Past, error)          // of the mailbox a
 	config func(*mailbox.Config, *maildir.Folder) // more of it; nil: nothing
+
+	compactor *mailbox.Compactor
 }
 
 func newSite(t testing.TB, o memfs.Options) *site {
@@ -105,6 +108,10 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	c := mailbox.Config{Folder: f, Fsync: w.fsync, Fsyncs: w.fsyncs, Boot: w.boot, Now: w.clock.now, Validity: func() (mail.UIDValidity, error) { w.valid++; return w.valid, nil }}
 	if e != nil {
 		c.Watch = e
+	}
+	c.Compactor = w.compactor
+	if w.small {
+		c.Small()
 	}
 	if name == "a" {
 		c.Predecessor = w.past

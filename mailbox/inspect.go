@@ -219,7 +219,7 @@ func newLooker(now func() time.Time) *looker {
 		now = time.Now
 	}
 	l := &looker{m: &Mailbox{log: slog.New(slog.DiscardHandler), now: now, infos: newInfos(), loading: true}}
-	l.b = newBuilder(emptySnapshot(), l.m.infos)
+	l.b = newBuilder(emptySnapshot(usual()), l.m.infos)
 	return l
 }
 

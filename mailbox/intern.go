@@ -3,6 +3,8 @@ package mailbox
 import (
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"postrider/index"
 	"postrider/mail"
@@ -12,29 +14,38 @@ import (
 // them: the letters of the flags, and what other programs put there.
 type infoID uint16
 
-// infos numbers info parts. Its list only grows, so that a snapshot keeps a
-// shorter slice of the same array. The mailbox's lock guards it.
+// infos numbers info parts. The list only grows, and any goroutine may read or add.
 type infos struct {
-	list []string
+	list atomic.Pointer[[]string]
+	mu   sync.Mutex
 	ids  map[string]infoID
 }
 
 func newInfos() *infos {
-	return &infos{list: []string{""}, ids: map[string]infoID{"": 0}}
+	t := &infos{ids: map[string]infoID{"": 0}}
+	t.list.Store(&[]string{""})
+	return t
 }
+
+// names are the info parts by their numbers.
+func (t *infos) names() []string { return *t.list.Load() }
 
 // id returns the number of an info part. Beyond 65,535 different ones it gives
 // that of "": the name is then wrong, which a lookup of the file mends.
 func (t *infos) id(info string) infoID {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if id, ok := t.ids[info]; ok {
 		return id
 	}
-	if len(t.list) > int(^infoID(0)) {
+	list := t.names()
+	if len(list) > int(^infoID(0)) {
 		return 0
 	}
-	id := infoID(len(t.list))
+	id := infoID(len(list))
 	info = strings.Clone(info)
-	t.list = append(t.list, info)
+	list = append(list, info)
+	t.list.Store(&list)
 	t.ids[info] = id
 	return id
 }

@@ -135,9 +135,7 @@ var errOvertaken = errors.New("the register was written meanwhile")
 
 // placeKept puts a list in place that was staged without the locks.
 func (m *Mailbox) placeKept(ctx context.Context, staged StagedRegister, s *Snapshot, before registerMark, create bool) error {
-	ctx, cancel := context.WithTimeout(ctx, glimpse)
-	defer cancel()
-	unlock, err := m.lockRegister(ctx)
+	unlock, err := m.lockRegister(ctx, glimpse)
 	if err != nil {
 		return errors.Join(err, staged.Abort())
 	}
@@ -209,7 +207,7 @@ func (m *Mailbox) ForgetRegister(ctx context.Context) error {
 		return nil
 	}
 	return m.change(ctx, func() error {
-		unlock, err := m.lockRegister(ctx)
+		unlock, err := m.lockRegister(ctx, patience)
 		if err != nil {
 			return err
 		}

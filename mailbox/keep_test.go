@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -420,5 +421,72 @@ func TestLiveRegisterSurvivesPowerLoss(t *testing.T) {
 	}
 	if err := b.close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Each operation of a few changes in live mode fails once, for lack of space or for good.
+// What was told stays, what was not told leaves nothing behind, and once all is well
+// again both agree.
+func TestLiveRegisterFails(t *testing.T) {
+	for _, cause := range []error{syscall.ENOSPC, syscall.EIO} {
+		for n := 1; ; n++ {
+			w := registered(t, mailbox.RegisterLive, memfs.Options{})
+			b, c := shared(t, w)
+			first := b.mustAppend(body(1), 0, "Work")
+			c.scan(true)
+			w.clock.advance(10 * time.Second)
+			b.refresh()
+			b.done()
+			armed, seen := false, 0
+			w.over = faultfs.Wrap(w.fs, func(op faultfs.Op) error {
+				if armed {
+					if seen++; seen == n {
+						return cause
+					}
+				}
+				return nil
+			})
+			b = w.mustOpen("a", nil)
+			told := map[mail.UID]string{first: body(1)}
+			armed = true
+			if uid, err := b.append(body(2), 0, "Later"); err == nil {
+				told[uid] = body(2)
+			}
+			b.SetFlags(t.Context(), mail.UIDSet{{First: first, Last: first}}, words(mail.AddFlags, "$Junk"), 0)
+			w.deliver("a", strings.ReplaceAll(body(3), "\r", ""))
+			if s, err := b.Refresh(t.Context()); err == nil && b.Durable(t.Context(), s) == nil {
+				for _, msg := range s.All(0) {
+					told[msg.UID] = ""
+				}
+			}
+			c.append(body(4), "S")
+			b.Refresh(t.Context())
+			past := seen < n
+			armed = false
+			w.clock.advance(5 * time.Minute)
+			agree(t, b, c)
+			bodies := map[string]int{}
+			for _, msg := range b.Snapshot().All(0) {
+				text, err := b.text(msg.UID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				bodies[text]++
+				delete(told, msg.UID)
+			}
+			for uid := range told {
+				t.Errorf("%v at operation %d: UID %d is gone", cause, n, uid)
+			}
+			if bodies[body(1)] != 1 || bodies[body(2)] > 1 || bodies[body(3)] != 1 || bodies[body(4)] != 1 {
+				t.Errorf("%v at operation %d: %v", cause, n, bodies)
+			}
+			b.done()
+			if past {
+				if n < 100 {
+					t.Errorf("only %d operations", n)
+				}
+				break
+			}
+		}
 	}
 }

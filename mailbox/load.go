@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"time"
 
 	"postrider/index"
 	"postrider/mail"
+	"postrider/vfs"
 )
 
 const (
@@ -16,17 +17,16 @@ const (
 	jump = 1_000_000
 
 	// A journal is made anew when it is this long and this many times as long as
-	// a checkpoint of its state would be; a snapshot file is written when the
-	// journal has grown by that since the last.
+	// a checkpoint of its state would be.
 	compactSize  = 1 << 20
 	compactTimes = 4
-	snapshotSize = 32 << 10
 	messageSize  = 120 // bytes of a message in a journal, roughly
 )
 
-// load opens the journal and brings the state up to its end. The folder's lock is
-// held.
-func (m *Mailbox) load() error {
+// load opens the journal and brings the state up to its end, beginning with the
+// snapshot file if shortcut allows it. The folder's lock is held. Older snapshots may
+// need the files that were open before: those close when nothing refers to them.
+func (m *Mailbox) load(shortcut bool) error {
 	m.sync.run.Lock()
 	defer m.sync.run.Unlock()
 	j, found, err := index.Open(m.dir, index.Options{Now: m.now, Fsync: m.c.Fsync})
@@ -34,7 +34,8 @@ func (m *Mailbox) load() error {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
 	memory := m.memory()
-	m.journal, m.infos, m.names, m.side, m.snapped = j, newInfos(), nil, side{}, 0
+	m.journal, m.infos, m.names, m.side = j, newInfos(), nil, side{}
+	m.backing, m.snapped, m.scattered = nil, 0, 0
 	m.epoch++
 	m.sync.renewed(m.epoch)
 	m.newJournal()
@@ -43,8 +44,10 @@ func (m *Mailbox) load() error {
 	}
 	m.loading = true
 	defer func() { m.loading = false }()
-	b := newBuilder(emptySnapshot(), m.infos)
-	m.loadSnapshot(b)
+	b := newBuilder(emptySnapshot(m.shape), m.infos)
+	if shortcut {
+		m.loadSnapshot(b)
+	}
 	if err := j.ReadTail(func(batch *index.Batch) error { m.apply(b, batch); return nil }); err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
@@ -81,7 +84,7 @@ func (m *Mailbox) openCache() {
 }
 
 // loadSnapshot begins with the snapshot file, if one fits. One that cannot be read
-// is as good as none.
+// is as good as none. Messages are read from it when somebody asks for them.
 func (m *Mailbox) loadSnapshot(b *builder) {
 	s, err := m.journal.OpenSnapshot()
 	if err != nil {
@@ -90,23 +93,30 @@ func (m *Mailbox) loadSnapshot(b *builder) {
 	if s == nil {
 		return
 	}
-	defer s.Close()
 	modseq, head := s.Head()
 	m.apply(b, &index.Batch{ModSeq: modseq, At: index.StampOf(m.now()), Records: head})
-	var rows []index.Message
-	for i := range s.Chunks() {
-		if rows, err = s.Chunk(i, rows[:0]); err != nil {
-			m.log.Warn("the snapshot of a mailbox is damaged; the journal is read instead", "folder", m.folder.Dir().Path(), "error", err)
-			m.journal.Rewind()
-			*b = *newBuilder(emptySnapshot(), m.infos)
-			m.names, m.side = nil, side{}
-			return
-		}
-		for k := range rows {
-			m.applyAppended(b, &rows[k])
-		}
-	}
+	m.backing = m.newBacking(s)
+	b.adopt(m.backing)
+	b.next.uidNext = max(b.next.uidNext, min(b.last(), maxUID)+1)
+	m.backing.uidNext = b.next.uidNext
 	m.snapped = m.journal.Pos()
+}
+
+func (m *Mailbox) newBacking(s *index.Snapshot) *backing {
+	f := &backing{infos: m.infos, file: s, doubt: m.doubt, inserted: m.inserted}
+	dir, now := m.dir, m.now
+	f.other = func() (*Snapshot, error) { return fromJournal(dir, s, now) }
+	return f
+}
+
+// fromJournal makes the state of a snapshot file from the journal that it is of.
+func fromJournal(dir vfs.Dir, file *index.Snapshot, now func() time.Time) (*Snapshot, error) {
+	l := newLooker(now)
+	err := index.ReadUpTo(dir, file.Generation(), file.Pos(), l.take)
+	if err != nil {
+		return nil, err
+	}
+	return l.state(), nil
 }
 
 // identify gives a mailbox without a UIDVALIDITY one, and goes above every UID that
@@ -188,13 +198,13 @@ func (m *Mailbox) markLife() error {
 const maxUID = mail.UID(1<<32 - 2)
 
 // reload throws the state away and loads it from the files.
-func (m *Mailbox) reload() error {
+func (m *Mailbox) reload(shortcut bool) error {
 	m.sync.run.Lock()
 	m.journal.Close()
 	m.sync.run.Unlock()
 	err := m.reopenIndexDir()
 	if err == nil {
-		err = m.load()
+		err = m.load(shortcut)
 	}
 	if err != nil {
 		m.doubtful.Store(true)
@@ -202,10 +212,11 @@ func (m *Mailbox) reload() error {
 	return err
 }
 
-// recover makes a doubtful state sure: everything is read anew and goes into a new
-// generation of the journal, since an fsync that failed is never tried again.
+// recover makes a doubtful state sure: everything is read anew, of the snapshot file
+// nothing is believed, and goes into a new generation of the journal, since an fsync
+// that failed is never tried again.
 func (m *Mailbox) recover(ctx context.Context) error {
-	err := m.reload()
+	err := m.reload(false)
 	if err == nil {
 		m.full = true
 		err = m.readStale(ctx)
@@ -237,7 +248,7 @@ func (m *Mailbox) readTail() error {
 		m.publish(b)
 	}
 	if replaced {
-		return m.reload()
+		return m.reload(true)
 	}
 	return nil
 }
@@ -246,6 +257,8 @@ func (m *Mailbox) readTail() error {
 func (m *Mailbox) publish(b *builder) *Snapshot {
 	m.serial++
 	b.next.serial = m.serial
+	m.scattered += b.unhomed
+	m.removed = m.removed || b.shrunk
 	s := b.finish()
 	m.keepLater()
 	old := m.snap.Swap(s)
@@ -300,88 +313,4 @@ func (m *Mailbox) tell(records ...index.Record) error {
 // note writes records that clients do not see.
 func (m *Mailbox) note(records ...index.Record) error {
 	return m.write(m.Snapshot().modseq, records...)
-}
-
-// Compact writes the snapshot file, and the journal anew, where that is worth it.
-func (m *Mailbox) Compact(ctx context.Context) error {
-	return m.change(ctx, m.checkpoint)
-}
-
-// checkpoint does the work of Compact under the locks.
-func (m *Mailbox) checkpoint() error {
-	pos := m.journal.Pos()
-	if pos > compactSize && pos > compactTimes*messageSize*int64(m.Snapshot().n) {
-		if err := m.compact(); err != nil {
-			return err
-		}
-		m.snapped = 0
-	}
-	s := m.Snapshot()
-	if m.journal.Pos()-m.snapped < snapshotSize && m.snapped <= m.journal.Pos() {
-		return nil
-	}
-	m.sync.run.Lock()
-	defer m.sync.run.Unlock()
-	if err := m.journal.Sync(m.journal.Pos()); err != nil {
-		m.doubt(err)
-		return fmt.Errorf("syncing the journal: %w", err)
-	}
-	m.cache.Load().Compact(func(uid mail.UID) bool { _, ok := s.Find(uid); return ok })
-	if err := m.journal.WriteSnapshot(s.modseq, m.side.head(s), s.rows()); err != nil {
-		return fmt.Errorf("writing the snapshot: %w", noSpace(err))
-	}
-	m.snapped = m.journal.Pos()
-	return nil
-}
-
-// compact begins a new journal with the present state.
-func (m *Mailbox) compact() error { return m.renew(newBuilder(m.Snapshot(), m.infos)) }
-
-// renew begins a new journal with what was built, and publishes that.
-func (m *Mailbox) renew(b *builder) error {
-	m.sync.run.Lock()
-	defer m.sync.run.Unlock()
-	return m.renewSyncLocked(b)
-}
-
-// renewSyncLocked does the work of renew. It needs sync.run.
-func (m *Mailbox) renewSyncLocked(b *builder) error {
-	s := b.finish()
-	err := m.journal.Compact(s.modseq, func(yield func(index.Record) bool) {
-		for _, r := range m.side.head(s) {
-			if !yield(r) {
-				return
-			}
-		}
-		for row := range s.rows() {
-			if !yield(index.Appended{Message: *row}) {
-				return
-			}
-		}
-	})
-	if err != nil {
-		m.doubtful.Store(true)
-		return fmt.Errorf("writing the journal anew: %w", noSpace(err))
-	}
-	m.epoch++
-	m.sync.renewed(m.epoch)
-	m.newJournal()
-	m.snapped = 0
-	b.next.at = position{m.epoch, m.journal.Pos()}
-	m.publish(b)
-	return nil
-}
-
-// rows yields the messages as the index has them.
-func (s *Snapshot) rows() iter.Seq[*index.Message] {
-	return func(yield func(*index.Message) bool) {
-		for _, sp := range s.spine {
-			for i := range sp.c.ids {
-				row := sp.c.row(i, s.infos)
-				if !yield(&row) {
-					return
-				}
-			}
-		}
-	}
 }

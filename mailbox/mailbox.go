@@ -27,6 +27,7 @@ type Mailbox struct {
 	now    func() time.Time
 	dev    uint64
 	ino    uint64
+	shape  shape
 
 	// lock is held by whoever makes the next snapshot; it guards the fields below
 	// it. A channel, so that who waits can give up.
@@ -36,6 +37,11 @@ type Mailbox struct {
 	journal   *index.Journal // replaced only with sync.run held, too
 	infos     *infos
 	names     *nameTable
+	backing   *backing  // the snapshot file in use, nil: none
+	inserted  int       // counts the messages that came out of order
+	scattered int       // chunks of the snapshot file that were changed since
+	removed   bool      // messages have gone since the cache was looked at
+	rested    time.Time // when the compactor may come again
 	side      side
 	reg       registerState
 	epoch     uint64 // counts the journal files that this process had open
@@ -64,6 +70,8 @@ type Mailbox struct {
 	memo     memo
 	settlers sync.WaitGroup
 
+	compacting compacting
+
 	notifyMu  sync.Mutex
 	listeners map[int]func()
 	nextID    int
@@ -85,6 +93,9 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 		m.c.LockWait = 30 * time.Second
 	}
 	m.dev, m.ino = c.Folder.Dir().Key()
+	if m.shape = c.shape; m.shape == (shape{}) {
+		m.shape = usual()
+	}
 	unlock, err := m.lockFolder(ctx)
 	if err != nil {
 		return nil, err
@@ -93,7 +104,7 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if m.dir, err = openIndexDir(c.Folder.Dir()); err != nil {
 		return nil, fmt.Errorf("opening the mailbox's index: %w", err)
 	}
-	err = m.load()
+	err = m.load(true)
 	if err == nil {
 		m.full = m.full || len(m.intents()) > 0
 		m.believe(m.side.times)
@@ -219,7 +230,7 @@ func (m *Mailbox) locked(ctx context.Context, f func() error) error {
 }
 
 // lockedHere is locked for a folder that is there.
-func (m *Mailbox) lockedHere(ctx context.Context, f func() error) error {
+func (m *Mailbox) lockedHere(ctx context.Context, f func() error) (err error) {
 	unlock, err := m.lockFolder(ctx)
 	if err != nil {
 		return err
@@ -230,12 +241,18 @@ func (m *Mailbox) lockedHere(ctx context.Context, f func() error) error {
 		if !whole {
 			m.doubtful.Store(true)
 		}
+		if lost, ok := recovered(recover()); ok {
+			err = lost
+		}
 	}()
 	err = m.catchUp(ctx)
 	if err == nil {
 		err = f()
 	}
 	m.noteOwnChanges()
+	if err == nil {
+		m.askCompactor()
+	}
 	whole = true
 	return err
 }
@@ -296,6 +313,7 @@ func (m *Mailbox) Close() error {
 	ctx := context.Background()
 	m.hints.stop()
 	m.settlers.Wait()
+	m.stopCompactor()
 	m.endKeeping()
 	var err error
 	if !m.gone.Load() && !m.doubtful.Load() {
@@ -358,6 +376,7 @@ func (m *Mailbox) shut() error {
 	if c := m.cache.Load(); c != nil {
 		errs = append(errs, c.Close())
 	}
+	errs = append(errs, m.backing.close())
 	for _, d := range append(m.left, m.dir) {
 		errs = append(errs, d.Close())
 	}

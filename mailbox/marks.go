@@ -202,6 +202,7 @@ func roomy(mark, need, step, highest uint64) bool {
 type memory struct {
 	s          *Snapshot
 	infos      *infos
+	backing    *backing
 	side       side
 	generation uint64
 }
@@ -210,7 +211,7 @@ func (m *Mailbox) memory() memory {
 	if m.journal == nil || m.Snapshot() == nil {
 		return memory{}
 	}
-	return memory{m.Snapshot(), m.infos, m.side, m.journal.Generation()}
+	return memory{m.Snapshot(), m.infos, m.backing, m.side, m.journal.Generation()}
 }
 
 // ahead says that files that were read are not those that come after this state, but
@@ -228,7 +229,10 @@ func (y *memory) ahead(h *head, generation uint64) bool {
 // remember goes on with the state in memory, in a new journal. It needs sync.run.
 func (m *Mailbox) remember(y memory) error {
 	m.log.Error("the journal of a mailbox was deleted or replaced: it is written anew from memory", "folder", m.folder.Dir().Path())
-	m.infos, m.names, m.side = y.infos, nil, y.side
+	if m.backing != y.backing {
+		m.backing.close() // nothing of it was published
+	}
+	m.infos, m.backing, m.names, m.side = y.infos, y.backing, nil, y.side
 	m.full = true
 	known, err := m.floor()
 	if err != nil {
@@ -270,7 +274,7 @@ func (m *Mailbox) indexDirReplaced() bool {
 func (m *Mailbox) renewIndex() error {
 	err := m.readTail()
 	if err == nil && m.indexDirReplaced() { // else readTail found out and has done it
-		err = m.reload()
+		err = m.reload(true)
 	}
 	return err
 }

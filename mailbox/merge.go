@@ -71,7 +71,9 @@ func (m *Mailbox) merge(ctx context.Context) error {
 	}
 	m.reg.reread = false
 	s := m.Snapshot()
-	if len(g.again) > 0 {
+	if len(g.again) > 0 || m.live() && (g.lacking || s.anyNew()) {
+		// Courier's reading may have missed a file that was renamed: if the list
+		// has it again before Courier looks again, it keeps its UID.
 		return m.writeRegister(s.uidNext, s.bases())
 	}
 	words, _, err := m.c.Register.KeywordsStamp()
@@ -245,6 +247,16 @@ func (g *merging) find(ctx context.Context) (*findings, error) {
 		}
 	}
 	return v, nil
+}
+
+// anyNew says that a message's file lies in new.
+func (s *Snapshot) anyNew() bool {
+	for _, msg := range s.All(0) {
+		if msg.New {
+			return true
+		}
+	}
+	return false
 }
 
 func (v *findings) has(base string) bool {

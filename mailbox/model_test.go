@@ -41,7 +41,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	r := rand.New(rand.NewPCG(seed, 2))
 	w := newSite(t, memfs.Options{Grain: []time.Duration{1, 4 * time.Millisecond, time.Second}[r.IntN(3)]})
 	m := &model{site: w, r: r, watched: r.IntN(2) == 0, truth: map[string][]*fact{}, uids: map[string]map[mail.UID]string{"a": {}, "b": {}}}
-	w.fsync = r.IntN(4) > 0
+	w.fsync, w.small = r.IntN(4) > 0, r.IntN(2) == 0
 	names := []string{"a", "b", "a"}
 	var e []*eyes
 	if m.watched {
@@ -108,6 +108,11 @@ func (m *model) step() error {
 	b := m.boxes[m.r.IntN(len(m.boxes))]
 	ctx := context.Background()
 	m.n++
+	if m.small && m.r.IntN(2) == 0 {
+		if err := b.DropChunks(ctx); err != nil {
+			return err
+		}
+	}
 	switch k := m.r.IntN(20); k {
 	case 0, 1, 2:
 		f := fact{body(m.n), m.flags(), someWords[m.r.IntN(4)]}
@@ -141,11 +146,42 @@ func (m *model) step() error {
 		b.refresh()
 	case 16:
 		m.note("compact %s", b.name)
-		return b.CompactNow(ctx)
+		switch m.r.IntN(3) {
+		case 0:
+			return b.CompactNow(ctx)
+		case 1:
+			return b.SnapshotAside(ctx, m.meanwhile)
+		}
+		return b.CompactAside(ctx, m.meanwhile)
 	default:
 		c := m.clients[m.r.IntN(len(m.clients))]
 		m.note("sync")
 		return c.sync(m.r.IntN(2) == 0)
+	}
+	return nil
+}
+
+// meanwhile is what happens while an index is compacted: anything but another
+// compaction by the same process.
+func (m *model) meanwhile() error {
+	for m.r.IntN(3) > 0 {
+		b := m.boxes[m.r.IntN(3)]
+		var err error
+		switch m.r.IntN(5) {
+		case 0:
+			err = m.store(context.Background(), b)
+		case 1:
+			err = m.expunge(context.Background(), b)
+		case 2:
+			err = m.outside(b)
+		case 3:
+			err = m.clients[m.r.IntN(len(m.clients))].sync(m.r.IntN(2) == 0)
+		default:
+			err = b.CompactNow(context.Background())
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

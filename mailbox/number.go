@@ -1,10 +1,12 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"maps"
+	"time"
 
 	"postrider/index"
 	"postrider/mail"
@@ -14,6 +16,11 @@ import (
 // Where another server gives UIDs in the same folder, f runs under its lock, and what
 // it wrote was taken in before.
 func (m *Mailbox) give(ctx context.Context, f func() error) error {
+	return m.giveWithin(ctx, patience, f)
+}
+
+// giveWithin is give with a bound for the wait for the other server's lock.
+func (m *Mailbox) giveWithin(ctx context.Context, within time.Duration, f func() error) error {
 	if m.reg.held || m.c.Register == nil {
 		return f()
 	}
@@ -25,7 +32,7 @@ func (m *Mailbox) give(ctx context.Context, f func() error) error {
 	if !meets && !m.c.RegisterLock && !(m.live() && look != registerNone && look != registerLost) {
 		return f()
 	}
-	unlock, err := m.lockRegister(ctx)
+	unlock, err := m.lockRegister(ctx, within)
 	if err != nil {
 		return err
 	}
@@ -92,7 +99,9 @@ func (m *Mailbox) writeRegister(next mail.UID, list iter.Seq2[mail.UID, string])
 	return m.placeRegister(staged, m.Snapshot().modseq)
 }
 
-// placeRegister puts a list in place that shows the mailbox as of modseq.
+// placeRegister puts a list in place that shows the mailbox as of modseq. All files that
+// it names are taken from new to cur first: Courier gives a file that it finds in new a
+// fresh UID, whatever its list says.
 func (m *Mailbox) placeRegister(staged StagedRegister, modseq mail.ModSeq) error {
 	mark, _ := m.registerMark()
 	before, err := m.c.Register.Stamp()
@@ -101,11 +110,12 @@ func (m *Mailbox) placeRegister(staged StagedRegister, modseq mail.ModSeq) error
 		return err
 	}
 	mark.list, mark.next, mark.modseq = before, staged.Stamp(), modseq
+	records := m.takeNew(m.Snapshot(), 1)
 	if mark.keywords, _, err = m.c.Register.KeywordsStamp(); err != nil {
 		staged.Abort()
 		return err
 	}
-	if err := m.note(mark.record()); err != nil {
+	if err := m.note(append(records, mark.record())...); err != nil {
 		staged.Abort()
 		return err
 	}
@@ -143,6 +153,29 @@ func (m *Mailbox) unknown(files map[string]sighting) map[string]sighting {
 		return known && m.reg.held
 	})
 	return files
+}
+
+// takeFresh takes files that are about to be listed from new to cur, as placeRegister
+// does with those that are. One that cannot be taken now gets no UID yet; the error is
+// to be returned when the others have theirs.
+func (m *Mailbox) takeFresh(files []sighting) (taken []sighting, err error) {
+	if !m.reg.held || !m.live() {
+		return files, nil
+	}
+	taken = files[:0]
+	for _, at := range files {
+		if at.file.New {
+			f, terr := m.folder.Take(at.file)
+			if terr != nil {
+				err = cmp.Or(err, fmt.Errorf("taking a message from new: %w", noSpace(terr)))
+				continue
+			}
+			at.file = f
+			m.touched(true, true)
+		}
+		taken = append(taken, at)
+	}
+	return taken, err
 }
 
 func basesOf(files []sighting) []string {

@@ -121,6 +121,13 @@ const fillers = 4
 // not known yet and returns a snapshot that has them; a message that is gone or
 // cannot be read keeps what it has. It costs nothing if all is known.
 func (m *Mailbox) Fill(ctx context.Context, uids mail.UIDSet) (*Snapshot, error) {
+	return m.FillReading(ctx, uids, func(mail.UID, Served) {})
+}
+
+// FillReading is Fill for who wants to know more of the messages whose text must be
+// read for it: each is handed to also, from several goroutines, and is good until that
+// returns.
+func (m *Mailbox) FillReading(ctx context.Context, uids mail.UIDSet, also func(mail.UID, Served)) (*Snapshot, error) {
 	s := m.Snapshot()
 	var unknown []Message
 	for _, r := range uids {
@@ -133,7 +140,7 @@ func (m *Mailbox) Fill(ctx context.Context, uids mail.UIDSet) (*Snapshot, error)
 	if len(unknown) == 0 {
 		return s, nil
 	}
-	records, err := m.findAll(ctx, unknown)
+	records, err := m.findAll(ctx, unknown, also)
 	if err != nil {
 		return s, err
 	}
@@ -153,7 +160,7 @@ func (m *Mailbox) Fill(ctx context.Context, uids mail.UIDSet) (*Snapshot, error)
 
 // findAll looks at the files of messages, several at once. A panic of one look comes
 // out here.
-func (m *Mailbox) findAll(ctx context.Context, unknown []Message) ([]index.Record, error) {
+func (m *Mailbox) findAll(ctx context.Context, unknown []Message, also func(mail.UID, Served)) ([]index.Record, error) {
 	found := make([]index.Record, len(unknown))
 	var next atomic.Int64
 	look := func() (err error) {
@@ -162,7 +169,7 @@ func (m *Mailbox) findAll(ctx context.Context, unknown []Message) ([]index.Recor
 			if i >= len(unknown) {
 				return nil
 			}
-			k, err := m.find(ctx, &unknown[i])
+			k, err := m.find(ctx, &unknown[i], also)
 			if err == nil {
 				found[i] = k
 			} else if !errors.Is(err, ErrVanished) && !errors.Is(err, ErrUnreadable) {
@@ -191,7 +198,7 @@ func (m *Mailbox) findAll(ctx context.Context, unknown []Message) ([]index.Recor
 
 // with is a snapshot with facts that the journal does not have.
 func (m *Mailbox) with(s *Snapshot, records []index.Record) *Snapshot {
-	b := newBuilder(s, &infos{list: s.infos})
+	b := newBuilder(s, s.tree().infos)
 	for _, r := range records {
 		if k, ok := r.(index.Known); ok {
 			b.applyKnown(&k)
@@ -202,7 +209,7 @@ func (m *Mailbox) with(s *Snapshot, records []index.Record) *Snapshot {
 
 // find looks at a message's file for its sizes and date. Sizes that the file's name
 // hints at are checked here.
-func (m *Mailbox) find(ctx context.Context, msg *Message) (index.Known, error) {
+func (m *Mailbox) find(ctx context.Context, msg *Message, also func(mail.UID, Served)) (index.Known, error) {
 	for range maxFollow {
 		file, err := m.folder.Open(msg.file())
 		if errors.Is(err, fs.ErrNotExist) {
@@ -227,7 +234,9 @@ func (m *Mailbox) find(ctx context.Context, msg *Message) (index.Known, error) {
 		if err != nil {
 			return index.Known{}, err
 		}
-		k.CRLFSize, err = t.Size()
+		if k.CRLFSize, err = t.Size(); err == nil && (msg.Size < 0 || msg.Size == st.Size) {
+			also(msg.UID, t)
+		}
 		return k, errors.Join(err, t.Close())
 	}
 	return index.Known{}, ErrVanished

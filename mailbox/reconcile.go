@@ -105,6 +105,10 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 		return fmt.Errorf("looking at the directories: %w", err)
 	}
 	began := m.now()
+	if dirs[inCurDir] {
+		m.allNames(s)
+		defer m.forgetNames()
+	}
 	m.countReading()
 	if dirs == [2]bool{true, true} {
 		clear(m.twins) // they are found again
@@ -350,8 +354,8 @@ func (v *findings) choose(msg Message, i int, there []sighting) int {
 // replaced says that the file is not the message's: it has another size than the
 // one that was looked up, or another inode.
 func (v *findings) replaced(i int, at sighting) bool {
-	sp := &v.s.spine[v.s.chunkAt(i)]
-	fa := sp.c.facts[i-int(sp.start)]
+	c, j := v.s.tree().at(i)
+	fa := c.cols().facts[j]
 	if !at.looked || fa.file == 0 || fa.size() < 0 {
 		return false
 	}

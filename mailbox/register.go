@@ -93,13 +93,13 @@ const (
 )
 
 const (
-	keepAfter  = 60 * time.Second // from a change until the register shows it
-	liveFor    = 24 * time.Hour   // from the last foreign write until we only follow
-	liveNoted  = time.Hour        // how exactly that is remembered
-	glimpse    = 200 * time.Millisecond
-	patience   = 30 * time.Second // for the other server's lock, to give a UID
-	slowLock   = 5 * time.Second  // until waiting is worth a line in the log
-	closePause = 2 * time.Second  // for the other server's lock, while closing
+	keepAfter  = 60 * time.Second       // from a change until the register shows it
+	liveFor    = 24 * time.Hour         // from the last foreign write until we only follow
+	liveNoted  = time.Hour              // how exactly that is remembered
+	glimpse    = 200 * time.Millisecond // for the other server's lock, where it is no matter
+	patience   = 30 * time.Second       // for the other server's lock, to give a UID
+	slowLock   = 5 * time.Second        // until waiting is worth a line in the log
+	closePause = 2 * time.Second        // for the other server's lock, while closing
 )
 
 // Marks in the journal.
@@ -178,7 +178,11 @@ func (m *Mailbox) live() bool {
 
 // liveSince is when somebody else wrote the register last, as far as that is noted.
 func (m *Mailbox) liveSince() (time.Time, bool) {
-	n, err := strconv.ParseInt(m.side.marks[liveMarkName], 10, 64)
+	value := m.side.marks[liveMarkName]
+	if value == "" {
+		return time.Time{}, false
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
 	return time.Unix(n, 0), err == nil
 }
 
@@ -243,16 +247,14 @@ func (m *Mailbox) meetRegister(ctx context.Context) error {
 			m.log.Warn("the other server's list of UIDs was removed; it is no longer kept", "folder", m.folder.Dir().Path())
 			err = m.note(index.Mark{Name: registerMarkName})
 		case registerFirst, registerForeign:
-			short, cancel := context.WithTimeout(ctx, glimpse)
-			err = m.give(short, func() error { return nil })
-			cancel()
+			err = m.giveWithin(ctx, glimpse, func() error { return nil })
 		case registerWords:
 			err = m.takeKeywords(m.keywordRule())
 		}
 	}
 	m.keepLater()
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, ErrBusy):
 		m.reg.trouble = ""
 	case m.doubtful.Load(), ctx.Err() != nil:
 		return err
@@ -263,9 +265,10 @@ func (m *Mailbox) meetRegister(ctx context.Context) error {
 	return nil
 }
 
-// lockRegister takes the other server's lock, and says so if that takes long.
-func (m *Mailbox) lockRegister(ctx context.Context) (func(), error) {
-	bounded, cancel := context.WithTimeout(ctx, patience)
+// lockRegister takes the other server's lock, and says so if that takes long. ErrBusy:
+// it was not to be had so soon.
+func (m *Mailbox) lockRegister(ctx context.Context, within time.Duration) (func(), error) {
+	bounded, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	slow := time.AfterFunc(slowLock, func() {
 		m.log.Warn("waiting for the other server's lock", "folder", m.folder.Dir().Path())
@@ -276,10 +279,10 @@ func (m *Mailbox) lockRegister(ctx context.Context) (func(), error) {
 	case err == nil:
 		m.reg.held = true
 		return func() { m.reg.held = false; unlock() }, nil
-	case bounded.Err() != nil && (ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded)):
+	case bounded.Err() != nil && ctx.Err() == nil:
 		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
 	}
-	return nil, err
+	return nil, noSpace(err)
 }
 
 // missing reports whether an error says that there is no register.

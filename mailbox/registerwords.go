@@ -6,15 +6,16 @@ import (
 	"strings"
 
 	"postrider/index"
+	"postrider/mail"
 )
 
 // keywordRule says whose keywords of a message count where the register has others.
 type keywordRule uint8
 
 const (
-	takeTheirs keywordRule = iota // both run: all of ours are in the register
-	keepNewer                     // ours if they may not be in the register yet
-	keepOurs                      // ours if there are any: nothing is known of the past
+	takeTheirs  keywordRule = iota // both run: all of ours are in the register
+	keepUnsaved                    // ours if they are not in the register yet
+	keepOurs                       // ours if there are any: nothing is known of the past
 )
 
 // keywordRule is the rule for a register that was seen before.
@@ -22,7 +23,56 @@ func (m *Mailbox) keywordRule() keywordRule {
 	if _, seen := m.liveSince(); seen && m.live() {
 		return takeTheirs
 	}
-	return keepNewer
+	return keepUnsaved
+}
+
+// unsaved are the messages whose keywords changed since the register was written last.
+// nil: none.
+type unsaved map[mail.UID]struct{}
+
+// maxUnsaved bounds what is remembered of them one by one.
+const maxUnsaved = 100_000
+
+// unsavedMarkName is the mark of a state in which some keywords are unsaved, and it is
+// not known whose.
+const unsavedMarkName = "register-unsaved"
+
+func (u unsaved) has(uid mail.UID) bool {
+	_, ok := u[uid]
+	return ok
+}
+
+// noteUnsaved follows a record.
+func (s *side) noteUnsaved(r index.Record) {
+	var uid mail.UID
+	switch r := r.(type) {
+	case index.Mark:
+		if r.Name == registerMarkName {
+			s.unsaved = nil
+			delete(s.marks, unsavedMarkName)
+		}
+		return
+	case index.KeywordsSet:
+		uid = r.UID
+	case index.Appended:
+		if uid = r.UID; r.Keywords == 0 {
+			return
+		}
+	default:
+		return
+	}
+	if s.marks[registerMarkName] == "" || s.marks[unsavedMarkName] != "" {
+		return
+	}
+	if len(s.unsaved) >= maxUnsaved {
+		s.unsaved = nil
+		s.marks[unsavedMarkName] = "1"
+		return
+	}
+	if s.unsaved == nil {
+		s.unsaved = unsaved{}
+	}
+	s.unsaved[uid] = struct{}{}
 }
 
 // takeKeywords takes over the sets that the register has. Where ours count instead they
@@ -37,16 +87,16 @@ func (m *Mailbox) takeKeywords(rule keywordRule) error {
 	if err != nil {
 		return err
 	}
-	mark, _ := m.registerMark()
 	s := m.Snapshot()
 	words := newWords(s)
+	blurred := m.side.marks[unsavedMarkName] != ""
 	var records []index.Record
 	back := false
 	for _, msg := range s.All(0) {
 		ours, want := s.KeywordsOf(msg), theirs[msg.Base]
 		switch {
 		case sameKeywords(ours, want):
-		case rule == keepOurs && len(ours) > 0, rule == keepNewer && msg.ModSeq > mark.modseq:
+		case rule == keepOurs && len(ours) > 0, rule == keepUnsaved && (m.side.unsaved.has(msg.UID) || blurred && len(ours) > 0):
 			back = true
 		default:
 			set, err := words.set(want)

@@ -124,6 +124,11 @@ func scenarios() []scenario {
 		{"compaction", nil, func(ctx context.Context, x [2]*box) error {
 			return x[0].CompactNow(ctx)
 		}},
+		{"compaction aside", nil, func(ctx context.Context, x [2]*box) error {
+			return x[0].CompactAside(ctx, func() error {
+				return store(some, mail.FlagChange{Op: mail.AddFlags, Flags: mail.Flagged})(ctx, x)
+			})
+		}},
 	}
 }
 

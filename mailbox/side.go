@@ -25,6 +25,7 @@ type side struct {
 	count     int              // of UIDs in vanished
 	listed    mail.ModSeq      // of the last batch that changes what a register shows
 	ahead     Marks            // what the account knows, as far as the journal knows of it
+	unsaved   unsaved          // keywords that the register may not show
 	forgotten mail.ModSeq      // what vanished up to here is not remembered in full
 }
 
@@ -34,6 +35,7 @@ func (s *side) apply(batch *index.Batch) {
 		if listed(r) {
 			s.listed = batch.ModSeq
 		}
+		s.noteUnsaved(r)
 		switch r := r.(type) {
 		case index.Times:
 			s.times = r
@@ -102,6 +104,9 @@ func (s *side) head(snap *Snapshot) []index.Record {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.marks)) {
 		out = append(out, index.Mark{Name: name, Value: s.marks[name]})
+	}
+	if s.unsaved != nil { // after the mark of the register, which takes it back
+		out = append(out, index.Mark{Name: unsavedMarkName, Value: "1"})
 	}
 	for _, u := range s.unknown {
 		out = append(out, u)

@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"postrider/index"
@@ -11,13 +12,14 @@ import (
 // Snapshot is the state of a mailbox at one moment. It never changes.
 type Snapshot struct {
 	head
-	spine []span
-	n     int
-	sums  sums
-	infos []string // by infoID; shared, only grows
-
+	n      int
+	sums   sums
 	serial uint64 // counts the snapshots of a mailbox in this process
+	held   atomic.Pointer[tree]
 }
+
+// tree is the messages.
+func (s *Snapshot) tree() *tree { return s.held.Load() }
 
 // head is what a snapshot knows of the mailbox as a whole.
 type head struct {
@@ -35,13 +37,6 @@ type head struct {
 type position struct {
 	epoch uint64
 	off   int64
-}
-
-// span is a chunk and where it begins.
-type span struct {
-	c     *chunk
-	first mail.UID // at most the UID of the first message, above all before
-	start uint32   // index of the first message
 }
 
 // Message is one message as a snapshot shows it.
@@ -98,39 +93,55 @@ func (s *Snapshot) KeywordsOf(m Message) []string { return s.keywords.of(m.Keywo
 
 // FirstUnseen is the index of the first message without \Seen, -1 if all have it.
 func (s *Snapshot) FirstUnseen() int {
-	for _, sp := range s.spine {
-		if sp.c.sums.unseen == 0 {
+	if s.sums.unseen == 0 {
+		return -1
+	}
+	for _, b := range s.tree().leaves {
+		if b.l.sums.unseen == 0 {
 			continue
 		}
-		for i, st := range sp.c.states {
-			if !st.mail().Has(mail.Seen) {
-				return int(sp.start) + i
+		for _, sp := range b.l.spans {
+			if sp.c.sums.unseen > 0 {
+				return int(b.start+sp.start) + sp.c.cols().firstUnseen()
 			}
 		}
 	}
 	return -1
 }
 
+func (c *columns) firstUnseen() int {
+	for i, st := range c.states {
+		if !st.mail().Has(mail.Seen) {
+			return i
+		}
+	}
+	return len(c.states)
+}
+
 // Message returns the message at an index from 0 to Len-1, in ascending order of
 // UIDs.
 func (s *Snapshot) Message(i int) Message {
-	sp := &s.spine[s.chunkAt(i)]
-	return s.message(sp.c, i-int(sp.start))
+	t := s.tree()
+	c, j := t.at(i)
+	return c.cols().message(j, t.infos)
 }
 
-func (s *Snapshot) message(c *chunk, i int) Message {
+func (c *columns) message(i int, t *infos) Message {
 	id, fa, st := &c.ids[i], &c.facts[i], &c.states[i]
 	return Message{
 		UID: id.uid, Flags: st.mail(), New: st.isNew(), ModSeq: st.modseq, Keywords: st.keywords,
 		Size: fa.size(), CRLFSize: fa.crlf(), Internal: fa.internal().Time(), Saved: index.Stamp(id.saved).Time(),
-		Base: c.base(i), Info: s.infos[st.info],
+		Base: c.base(i), Info: t.names()[st.info],
 	}
 }
 
 // UID returns the UID at an index from 0 to Len-1.
 func (s *Snapshot) UID(i int) mail.UID {
-	sp := &s.spine[s.chunkAt(i)]
-	return sp.c.ids[i-int(sp.start)].uid
+	c, j := s.tree().at(i)
+	if j == c.n-1 {
+		return c.last
+	}
+	return c.cols().ids[j].uid
 }
 
 // All yields the messages from index i on.
@@ -139,10 +150,11 @@ func (s *Snapshot) All(i int) iter.Seq2[int, Message] {
 		if i >= s.n {
 			return
 		}
-		for k := s.chunkAt(i); k < len(s.spine); k++ {
-			sp := &s.spine[k]
-			for j := i - int(sp.start); j < len(sp.c.ids); j++ {
-				if !yield(i, s.message(sp.c, j)) {
+		t := s.tree()
+		for start, c := range t.chunks(i) {
+			cols := c.cols()
+			for j := i - start; j < len(cols.ids); j++ {
+				if !yield(i, cols.message(j, t.infos)) {
 					return
 				}
 				i++
@@ -154,53 +166,30 @@ func (s *Snapshot) All(i int) iter.Seq2[int, Message] {
 // Find returns the index of a UID; if it is not there, the index that it would
 // have.
 func (s *Snapshot) Find(uid mail.UID) (i int, ok bool) {
-	k := s.chunkOf(uid)
-	if k < 0 {
+	c, start := s.tree().of(uid)
+	switch {
+	case c == nil:
 		return 0, false
+	case uid > c.last:
+		return start + c.n, false
+	case uid == c.last:
+		return start + c.n - 1, true
 	}
-	j, ok := s.spine[k].c.find(uid)
-	return int(s.spine[k].start) + j, ok
+	j, ok := c.cols().find(uid)
+	return start + j, ok
 }
 
 // Lookup returns the message with a UID.
 func (s *Snapshot) Lookup(uid mail.UID) (Message, bool) {
-	k := s.chunkOf(uid)
-	if k < 0 {
+	t := s.tree()
+	c, _ := t.of(uid)
+	if c == nil || uid > c.last {
 		return Message{}, false
 	}
-	j, ok := s.spine[k].c.find(uid)
+	cols := c.cols()
+	j, ok := cols.find(uid)
 	if !ok {
 		return Message{}, false
 	}
-	return s.message(s.spine[k].c, j), true
-}
-
-// chunkAt is the chunk that holds index i.
-func (s *Snapshot) chunkAt(i int) int {
-	lo, hi := 0, len(s.spine)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if int(s.spine[mid].start) <= i {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo - 1
-}
-
-// chunkOf is the chunk that holds the UID if any does; -1 if it is below all.
-func (s *Snapshot) chunkOf(uid mail.UID) int { return spanOf(s.spine, uid) }
-
-func spanOf(spine []span, uid mail.UID) int {
-	lo, hi := 0, len(spine)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if spine[mid].first <= uid {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo - 1
+	return cols.message(j, t.infos), true
 }

@@ -20,9 +20,11 @@ func row(uid mail.UID) index.Message {
 }
 
 // filled is a snapshot of n messages with the UIDs from 1 on.
-func filled(n int) (*Snapshot, *infos) {
+func filled(n int) (*Snapshot, *infos) { return shaped(n, usual()) }
+
+func shaped(n int, is shape) (*Snapshot, *infos) {
 	t := newInfos()
-	b := newBuilder(emptySnapshot(), t)
+	b := newBuilder(emptySnapshot(is), t)
 	for i := range n {
 		m := row(mail.UID(i + 1))
 		m.ModSeq = 1
@@ -91,9 +93,9 @@ func diffOf(old, now map[mail.UID]index.Message) map[mail.UID]ChangeKind {
 // Random changes give the snapshots and differences that the slow way gives, and old
 // snapshots stay what they were.
 func TestSnapshotAgainstMap(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 3))
-		s, infos := filled(0)
+		s, infos := shaped(0, []shape{usual(), {7, 3}, {16, 8}}[seed%3])
 		want := map[mail.UID]index.Message{}
 		type past struct {
 			s    *Snapshot
@@ -177,7 +179,7 @@ func TestHeapOfAMessage(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	s, _ := filled(n)
-	names := buildNameTable(s)
+	names := buildNameTable(s, 0)
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	per := float64(after.HeapAlloc-before.HeapAlloc) / n

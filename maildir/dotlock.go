@@ -30,11 +30,12 @@ import (
 // Our own pid in the file means that an earlier process had it, which is usual in a
 // container, unless it is a lock that we hold: Unique remembers those.
 const (
-	courierLock   = "courier.lock"
-	foreignAge    = 120 * time.Second // of another host's lock that counts as left behind
-	maxLockText   = 512
-	firstLockWait = 5 * time.Millisecond
-	lastLockWait  = 500 * time.Millisecond
+	courierLock    = "courier.lock"
+	foreignAge     = 120 * time.Second // of another host's lock that counts as left behind
+	maxLockText    = 512
+	firstLockWait  = 5 * time.Millisecond
+	lastLockWait   = 500 * time.Millisecond
+	maxUnlockTries = 5
 )
 
 // LockCourier takes Courier's lock of the folder, and waits for it until ctx ends.
@@ -140,10 +141,18 @@ func (f *Folder) lockWithoutLinks() (lockID, bool, error) {
 	return id, false, nil
 }
 
-// unlockCourier gives the lock back, unless somebody took it for left behind.
+// unlockCourier gives the lock back, unless somebody took it for left behind. It is
+// tried again where that fails, since Courier would wait as long as we live. No longer
+// in Unique, the lock is one that was left behind to us.
 func (f *Folder) unlockCourier(held lockID) {
-	if st, err := f.tmp.Stat(courierLock); err == nil && (lockID{st.Dev, st.Ino}) == held {
-		f.tmp.Remove(courierLock)
+	for range maxUnlockTries {
+		st, err := f.tmp.Stat(courierLock)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && (lockID{st.Dev, st.Ino}) != held {
+			break
+		}
+		if err == nil && f.tmp.Remove(courierLock) == nil {
+			break
+		}
 	}
 	f.o.Unique.hold(held, false)
 }

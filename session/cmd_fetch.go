@@ -108,10 +108,48 @@ func (s *Session) fetch(ctx context.Context, c *wire.Command, a fetching) error 
 			return err
 		}
 	}
-	if err := s.fillFacts(ctx, p, uids); err != nil {
-		return err
+	if s.unknownFacts(p, uids) == nil {
+		return s.answerAll(ctx, c, p, uids)
 	}
-	return s.answerAll(ctx, c, p, uids)
+	var missing error
+	for part := range parts(uids, fillAtOnce) { // so that the first answers do not wait for the last
+		if err := s.fillFacts(ctx, p, part); err != nil {
+			return err
+		}
+		if err := s.answerAll(ctx, c, p, part); err != nil {
+			if !isMissing(err) {
+				return err
+			}
+			if missing == nil {
+				missing = err
+			}
+		}
+	}
+	return missing
+}
+
+// fillAtOnce is of how many messages sizes and dates are found out before any of them is
+// answered.
+const fillAtOnce = 1000
+
+// parts cuts a resolved set into sets of at most n.
+func parts(uids mail.UIDSet, n int) iter.Seq[mail.UIDSet] {
+	return func(yield func(mail.UIDSet) bool) {
+		var part mail.UIDSet
+		left := n
+		for uid := range uids.All() {
+			part.Add(uid)
+			if left--; left == 0 {
+				if !yield(part) {
+					return
+				}
+				part, left = nil, n
+			}
+		}
+		if len(part) > 0 {
+			yield(part)
+		}
+	}
 }
 
 // cannotWrite says that \Seen could not be set for a reason that must not keep anybody
@@ -159,22 +197,39 @@ func (s *Session) each(uids mail.UIDSet) iter.Seq2[mail.SeqNum, mailbox.Message]
 	}
 }
 
-// fillFacts has sizes and dates found out that are not known. The view may move
-// without EXPUNGE, so that it shows them.
-func (s *Session) fillFacts(ctx context.Context, p *plan, uids mail.UIDSet) error {
+// unknownFacts are the messages whose sizes or dates are asked for and not known.
+func (s *Session) unknownFacts(p *plan, uids mail.UIDSet) (unknown mail.UIDSet) {
 	if !p.facts {
 		return nil
 	}
-	var unknown mail.UIDSet
 	for _, m := range s.each(uids) {
 		if m.CRLFSize < 0 || m.Internal.IsZero() {
 			unknown.Add(m.UID)
 		}
 	}
-	if len(unknown) == 0 {
+	return unknown
+}
+
+// fillFacts has sizes and dates found out that are not known. What else is asked of
+// messages that must be read for that is derived from the same reading, and found in
+// the cache. The view may move without EXPUNGE, so that it shows them.
+func (s *Session) fillFacts(ctx context.Context, p *plan, uids mail.UIDSet) error {
+	unknown := s.unknownFacts(p, uids)
+	if unknown == nil {
 		return nil
 	}
-	_, err := s.sel.Fill(ctx, unknown)
+	_, err := s.sel.FillReading(ctx, unknown, func(uid mail.UID, text mailbox.Served) {
+		if p.want == 0 {
+			return
+		}
+		var known derived
+		if known.cached(s.sel.Mailbox, uid, p.want) {
+			return
+		}
+		if d, err := deriveText(text); err == nil { // else whoever answers will see
+			d.put(s.sel.Mailbox, uid)
+		}
+	})
 	return err
 }
 

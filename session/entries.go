@@ -5,15 +5,19 @@ import "postrider/mailbox"
 // Derive makes of a message what its mailbox's cache keeps of it: for tools that check
 // a cache, or make one anew.
 func Derive(text mailbox.Served) ([]mailbox.CacheEntry, error) {
-	size, err := text.Size()
-	if err != nil {
-		return nil, err
-	}
-	d, err := derive(text, size)
+	d, err := deriveText(text)
 	if err != nil {
 		return nil, err
 	}
 	return d.entries(), nil
+}
+
+func deriveText(text mailbox.Served) (derived, error) {
+	size, err := text.Size()
+	if err != nil {
+		return derived{}, err
+	}
+	return derive(text, size)
 }
 
 // entries is what of it is kept.

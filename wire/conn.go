@@ -51,6 +51,7 @@ type Conn struct {
 	out         *bufio.Writer         // nil while nothing is buffered
 	timeout     time.Duration         // of Fill, without a byte
 	err         error                 // the stream is of no more use
+	midLine     bool                  // what was written last does not end an answer
 	read, wrote int64
 
 	mu          sync.Mutex
@@ -255,13 +256,27 @@ func (c *Conn) writer() *bufio.Writer {
 }
 
 // Write buffers p. An error stays until Flush.
-func (c *Conn) Write(p []byte) (int, error) { return c.writer().Write(p) }
+func (c *Conn) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		c.midLine = p[len(p)-1] != '\n'
+	}
+	return c.writer().Write(p)
+}
 
 // WriteString buffers s.
-func (c *Conn) WriteString(s string) (int, error) { return c.writer().WriteString(s) }
+func (c *Conn) WriteString(s string) (int, error) {
+	if s != "" {
+		c.midLine = s[len(s)-1] != '\n'
+	}
+	return c.writer().WriteString(s)
+}
 
-// ReadFrom copies r to the client through the write buffer, for io.Copy.
-func (c *Conn) ReadFrom(r io.Reader) (int64, error) { return c.writer().ReadFrom(r) }
+// ReadFrom copies r to the client through the write buffer, for io.Copy: a part of an
+// answer, to which more comes.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	c.midLine = true
+	return c.writer().ReadFrom(r)
+}
 
 // AvailableBuffer is an empty slice with the room that the buffer has left: append
 // to it and give the result to Write, which then copies nothing.

@@ -244,14 +244,14 @@ func (v *conversation[S]) run(ctx context.Context, row *Row[S], cmd *Command) (E
 	if !d.AtEnd() {
 		d.SP()
 	}
-	err := row.exec(ctx, v.s, cmd, d)
+	err := v.guarded(func() error { return row.exec(ctx, v.s, cmd, d) })
 	if err := v.settle(cmd); err != nil {
 		return Running, err
 	}
 	if err := v.c.Err(); err != nil {
 		return Running, err
 	}
-	if ferr := v.s.Finish(ctx, cmd); ferr != nil && err == nil {
+	if ferr := v.guarded(func() error { return v.s.Finish(ctx, cmd) }); ferr != nil && err == nil {
 		err = ferr
 	}
 	if cmd.answered {
@@ -267,6 +267,26 @@ func (v *conversation[S]) run(ctx context.Context, row *Row[S], cmd *Command) (E
 	v.bad = 0
 	cmd.Answer(st)
 	return cmd.ending, v.c.Flush()
+}
+
+// guarded makes an error of a panic with an error that the session has an answer to:
+// such a one is no defect, but a file that cannot be read where nobody expects an
+// error. It ends the command, unless half an answer was written: then, as any other
+// panic, the connection.
+func (v *conversation[S]) guarded(f func() error) (err error) {
+	defer func() {
+		p := recover()
+		known, ok := p.(error)
+		switch {
+		case p == nil:
+		case ok && !v.c.midLine && v.s.Status(known) != nil:
+			v.Logger.Warn("a command could not be finished", "error", known)
+			err = known
+		default:
+			panic(p)
+		}
+	}()
+	return f()
 }
 
 // settle finishes a literal that run did not.
