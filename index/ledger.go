@@ -20,7 +20,8 @@ type Ledger struct {
 	now  func() time.Time
 	lock func() (unlock func(), err error)
 
-	mu      sync.Mutex // taken before lock
+	follow  func() (vfs.Dir, error) // nil: dir stays
+	mu      sync.Mutex              // taken before lock
 	file    ledgerFile
 	suspect bool // a write failed: the next change writes the file anew
 }
@@ -53,6 +54,9 @@ type ledgerMailbox struct {
 func OpenLedger(dir vfs.Dir, now func() time.Time, lock func() (unlock func(), err error)) *Ledger {
 	return &Ledger{dir: dir, now: now, lock: lock}
 }
+
+// Follow has the ledger ask for its directory before each use, one goroutine at a time.
+func (l *Ledger) Follow(dir func() (vfs.Dir, error)) { l.follow = dir }
 
 // Close gives nothing back: no file stays open between calls.
 func (l *Ledger) Close() error { return nil }
@@ -173,6 +177,9 @@ func (l *Ledger) changeOne(n mail.Name, f func(*ledgerMailbox)) error {
 func (l *Ledger) change(f func(*ledgerState) []mail.Name) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.followDir(); err != nil { // the lock is the directory's
+		return err
+	}
 	unlock, err := l.lock()
 	if err != nil {
 		return fmt.Errorf("locking the account: %w", err)

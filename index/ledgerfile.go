@@ -49,6 +49,9 @@ type ledgerFile struct {
 // read brings what is in memory up to the file and returns it. What is damaged counts
 // as not there: time keeps the highest UIDVALIDITY growing.
 func (l *Ledger) read() (*ledgerState, error) {
+	if err := l.followDir(); err != nil {
+		return &ledgerState{}, err
+	}
 	f, err := l.dir.Open(ledgerName)
 	if errors.Is(err, os.ErrNotExist) {
 		l.file = ledgerFile{}
@@ -63,6 +66,18 @@ func (l *Ledger) read() (*ledgerState, error) {
 		return &ledgerState{}, err
 	}
 	return &l.file.state, nil
+}
+
+func (l *Ledger) followDir() error {
+	if l.follow == nil {
+		return nil
+	}
+	dir, err := l.follow()
+	if err != nil {
+		return fmt.Errorf("opening the account's directory: %w", err)
+	}
+	l.dir = dir
+	return nil
 }
 
 func (a *ledgerFile) begin() *ledgerState {

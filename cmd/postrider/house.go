@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -11,7 +8,6 @@ import (
 
 	"postrider/account"
 	"postrider/config"
-	"postrider/index"
 	"postrider/mailbox"
 	"postrider/maildir"
 	"postrider/vfs"
@@ -95,36 +91,6 @@ func accountConfig(c *config.Config, root string) account.Config {
 }
 
 func encoding(e maildir.Encoding) *maildir.Encoding { return &e }
-
-// openLedger opens the account's memory below its root. The lock of its directory
-// guards it against other processes, not the root's: that is INBOX's, which is
-// held while INBOX asks the ledger. Who holds it for longer than wait is stopped.
-func openLedger(root vfs.Dir, wait time.Duration) (account.Ledger, error) {
-	dir, err := root.OpenDir("postrider")
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = root.Mkdir("postrider", 0o777); err == nil || errors.Is(err, fs.ErrExist) {
-			dir, err = root.OpenDir("postrider")
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	lock := func() (func(), error) {
-		ctx, cancel := context.WithTimeout(context.Background(), wait)
-		defer cancel()
-		return dir.Lock(ctx)
-	}
-	return &ledger{index.OpenLedger(dir, time.Now, lock), dir}, nil
-}
-
-// ledger closes its directory too.
-type ledger struct {
-	*index.Ledger
-	dir vfs.Dir
-}
-
-// Close implements account.Ledger.
-func (l *ledger) Close() error { return errors.Join(l.Ledger.Close(), l.dir.Close()) }
 
 // bootID names this life of the machine, "" where the system does not.
 func bootID() string {
