@@ -105,11 +105,12 @@ func (e *eyes) seeJournal(v watch.Event) {
 	(*hint)(mailbox.Hint{Kind: kind})
 }
 
-// sees reports whether a folder's directories are those that are watched.
+// sees reports whether a folder's directories are those that are watched. Where they are
+// polled, a network's file system may give one another inode number any time.
 func (e *eyes) sees() bool {
 	for name, s := range map[string]watch.Watch{"new": e.new, "cur": e.cur} {
 		st, err := e.folder.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && st.Ino != s.Dir().Ino {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && s.Pushed() && st.Ino != s.Dir().Ino {
 			return false
 		}
 	}

@@ -3,6 +3,7 @@ package account
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"postrider/mail"
 	"postrider/mailbox"
@@ -99,6 +100,7 @@ func TestForeignWriterIsSeen(t *testing.T) {
 			t.Fatalf("rang %d times, %d messages", rang, snap.Len())
 		}
 		uid := snap.Message(0).UID
+		time.Sleep(time.Second)
 		must(t, s.dir("/m/new").Rename("1.a.h", s.dir("/m/cur"), "1.a.h:2,S"))
 		s.eyes.Renamed(dirNew, "1.a.h", dirCur, "1.a.h:2,S")
 		synctest.Wait()
@@ -106,6 +108,7 @@ func TestForeignWriterIsSeen(t *testing.T) {
 		if snap.Len() != 1 || snap.Message(0).UID != uid || snap.Message(0).Flags&mail.Seen == 0 {
 			t.Errorf("%d messages, the first %+v", snap.Len(), snap.Message(0))
 		}
+		time.Sleep(time.Second)
 		must(t, s.dir("/m/cur").Remove("1.a.h:2,S"))
 		s.eyes.Went(dirCur, "1.a.h:2,S")
 		synctest.Wait()

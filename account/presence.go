@@ -129,10 +129,14 @@ func (a *shared) isHere(o *opened) bool {
 	return err != nil || found != ""
 }
 
-// isAt reports whether a name in the root is the folder's.
+// isAt reports whether a name in the root is the folder's. On a network's file system,
+// whose inode numbers may not last, the name counts that it had.
 func (a *shared) isAt(o *opened, name string) bool {
 	st, err := a.root.Stat(name)
-	return err == nil && st.Type == vfs.Directory && dirKey{st.Dev, st.Ino} == o.key
+	if err != nil || st.Type != vfs.Directory {
+		return false
+	}
+	return dirKey{st.Dev, st.Ino} == o.key || name == o.dir && vfs.OnNetwork(a.root)
 }
 
 // leftLocked reports whether the mailbox found that its folder is no longer there. It

@@ -235,7 +235,7 @@ func TestTogether(t *testing.T) {
 	k.inspect()
 	k.ok("LOGOUT")
 
-	w := &witness{t: t, told: map[int]string{}, uids: map[string]int{}}
+	w := &witness{t: t, told: map[int]string{}, uids: map[string]int{}, steps: make(chan struct{}, *coexist)}
 	var wait sync.WaitGroup
 	each := *coexist / 5
 	began := time.Now()
@@ -254,10 +254,9 @@ func TestTogether(t *testing.T) {
 		wait.Go(func() { c.run(each) })
 	}
 	wait.Go(func() {
-		r := rand.New(rand.NewPCG(*seed, 99))
-		for i := range each {
-			time.Sleep(time.Duration(r.IntN(8)) * time.Millisecond)
-			if i%4 == 0 { // the others remove, too, but less
+		for i := range 4 * each {
+			<-w.steps
+			if i%16 == 0 {
 				if err := a.deliver("INBOX", strings.Replace(numbered("mx", i), "message", "mail", 1)); err != nil {
 					t.Error(err)
 				}
@@ -276,6 +275,7 @@ func TestTogether(t *testing.T) {
 // witness notes what clients were told.
 type witness struct {
 	t          *testing.T
+	steps      chan struct{} // one for each operation of a client
 	mu         sync.Mutex
 	told       map[int]string // UID -> subject
 	uids       map[string]int // subject -> UID, of those that are not copied
@@ -342,6 +342,7 @@ func (c *together) run(operations int) {
 	c.k.ok("SELECT INBOX")
 	for range operations {
 		c.step()
+		c.w.steps <- struct{}{}
 	}
 	c.k.ok("LOGOUT")
 }

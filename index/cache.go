@@ -50,6 +50,7 @@ type Cache struct {
 	tabled  int64                  // the end of what the table in the file knows
 	tableAt int64                  // where that table lies, 0: nowhere
 	dead    bool                   // nothing can be written
+	resting bool                   // closed until somebody asks
 	windows windows
 }
 
@@ -174,6 +175,7 @@ func cutField(b []byte) (f Field, n int, rest []byte, ok bool) {
 
 // payload returns a message's frame, valid until the next read.
 func (c *Cache) payload(uid mail.UID) ([]byte, bool) {
+	c.rouse()
 	s, ok := c.find(uid)
 	if !ok || c.file == nil || s.n < 4 {
 		return nil, false
@@ -262,27 +264,54 @@ func appendField(dst []byte, e Entry) []byte {
 	return append(dst, e.Bytes...)
 }
 
-// Quiet gives the read buffers back, for a mailbox that nobody looks at just now.
+// Quiet gives memory and the file back, for a mailbox that nobody looks at just now.
+// The next call of another method opens it again.
 func (c *Cache) Quiet() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.windows.drop()
+	if c.file == nil || c.dead {
+		return
+	}
+	c.keepTable()
+	if c.file != nil { // else its directory was deleted
+		c.file.Close()
+		c.file, c.slots, c.fresh, c.resting = nil, nil, nil, true
+	}
 }
 
-// Close writes the table of what is where, if much has come since the last, so that
-// the next opening is quick, and closes the file.
-func (c *Cache) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.file == nil {
-		return nil
+// rouse opens a quiet cache again, if that can be done now.
+func (c *Cache) rouse() {
+	if !c.resting {
+		return
 	}
+	if c.open(); c.dead {
+		c.dead = false // what is missing now, descriptors perhaps, may be there the next time
+		return
+	}
+	c.resting = false
+}
+
+// keepTable writes the table of what is where, if much has come since the last, so that
+// the next opening is quick.
+func (c *Cache) keepTable() {
 	if c.catchUp() {
 		c.settle()
 		if c.end-c.tabled > max(tableSlack, 2*slotLen*int64(len(c.slots))) {
 			c.writeTable()
 		}
 	}
+}
+
+// Close closes the file.
+func (c *Cache) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.resting = false; c.file == nil {
+		c.dead = true
+		return nil
+	}
+	c.keepTable()
 	if c.file == nil { // its directory was deleted
 		return nil
 	}

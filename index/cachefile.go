@@ -107,6 +107,7 @@ func (c *Cache) absorb(size int64) {
 // catchUp takes over what another process did to the file. It reports whether the
 // cache can be written.
 func (c *Cache) catchUp() bool {
+	c.rouse()
 	if c.dead || c.file == nil {
 		return false
 	}

@@ -32,6 +32,7 @@ type backing struct {
 	infos   *infos
 	uidNext mail.UID    // all messages below are in the file's table of names, if they are there
 	doubt   func(error) // is told of what cannot be read
+	stir    func()      // is told that something was read
 
 	// How many messages had come out of order when the file was begun: the table is
 	// not believed if one did since.
@@ -66,6 +67,7 @@ func (c *chunk) load() *columns {
 			at.f.doubt(err)
 			panic(&LostError{err})
 		}
+		at.f.stir()
 		if c.body.CompareAndSwap(nil, b) {
 			return b
 		}

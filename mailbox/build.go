@@ -142,7 +142,9 @@ func (b *builder) begin(m *index.Message) {
 	if l >= 0 {
 		at := spot{l, len(b.leaves[l].l.spans) - 1}
 		c := b.span(at).c
-		if _, mine := b.own[c]; mine || c.n < b.shape.chunk {
+		// One that a file has, and that is full enough, is left as it is: then a mailbox
+		// to which a message came holds little that no file has.
+		if _, mine := b.own[c]; mine || c.n < b.shape.chunk && (c.home.Load() == nil || c.n < b.shape.chunk/2) {
 			if c := c.cols(); c.roomFor(m, len(c.names), b.shape.chunk) {
 				b.cur = b.chunk(at, ownAll)
 				b.tail = append(make([]byte, 0, len(c.names)+4*len(m.Base)), c.names...)

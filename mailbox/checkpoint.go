@@ -29,7 +29,7 @@ func (m *Mailbox) longJournal() bool {
 // oldSnapshot says whether the snapshot file is worth to be written.
 func (m *Mailbox) oldSnapshot() bool {
 	grown := m.journal.Pos() - m.snapped
-	return grown < 0 || grown >= max(snapshotSize, int64(m.Snapshot().n)) || grown >= snapshotSize && m.scattered >= maxScattered
+	return grown < 0 || m.sleepy && grown > 0 || grown >= max(snapshotSize, int64(m.Snapshot().n)) || grown >= snapshotSize && m.scattered >= maxScattered
 }
 
 // Compact writes the snapshot file, and the journal anew, where that is worth it.
@@ -155,6 +155,10 @@ func (m *Mailbox) install(d *snapshotDraft) error {
 	}
 	m.backing.close()
 	m.backing, m.names, m.snapped, m.scattered = f, nil, d.w.Pos(), 0
+	if m.sleepy {
+		m.sleepy = false
+		m.dropColumns()
+	}
 	return nil
 }
 

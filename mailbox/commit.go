@@ -24,6 +24,11 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if len(v.gone)+len(v.stale) > 0 && m.departed() {
 		return ErrGone // they are gone with the folder, or moved with it: nobody is told of each
 	}
+	return m.commitHere(ctx, v)
+}
+
+// commitHere is commit for a folder that is there.
+func (m *Mailbox) commitHere(ctx context.Context, v *findings) error {
 	var records []index.Record
 	visible := false
 	flush := func(limit int) error {
@@ -57,9 +62,6 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 	if len(v.fresh) == 0 {
 		return nil
 	}
-	if err := m.prove(v); err != nil {
-		return err
-	}
 	err := m.give(ctx, func() error { return m.commitFresh(v) })
 	if err != nil {
 		m.full = true // tried again
@@ -69,7 +71,11 @@ func (m *Mailbox) commit(ctx context.Context, v *findings) error {
 
 // commitFresh gives new files their UIDs.
 func (m *Mailbox) commitFresh(v *findings) error {
-	fresh, kept := m.takeFresh(m.inOrder(m.unknown(v.fresh)))
+	unknown := m.unknown(v.fresh)
+	if err := m.prove(v); err != nil {
+		return err
+	}
+	fresh, kept := m.takeFresh(m.inOrder(unknown))
 	next, err := m.number(basesOf(fresh)...)
 	if err != nil {
 		return err

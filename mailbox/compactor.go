@@ -141,11 +141,11 @@ func (m *Mailbox) compactAside() {
 	if err != nil && !m.stopCompacting() {
 		m.log.Warn("compacting the index failed", "folder", m.folder.Dir().Path(), "error", err)
 	}
-	m.rest(restTimes * time.Since(began))
+	m.keepAway(restTimes * time.Since(began))
 }
 
-// rest keeps the compactor away for a while.
-func (m *Mailbox) rest(d time.Duration) {
+// keepAway keeps the compactor away for a while.
+func (m *Mailbox) keepAway(d time.Duration) {
 	m.lock <- struct{}{}
 	defer func() { <-m.lock }()
 	m.rested = m.now().Add(d)

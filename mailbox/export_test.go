@@ -66,16 +66,19 @@ func (m *Mailbox) SnapshotAside(ctx context.Context, meanwhile func() error) err
 	return errors.Join(meanwhile(), m.endSnapshot(ctx, d))
 }
 
-// DropChunks gives back the memory of what can be read again.
-func (m *Mailbox) DropChunks(ctx context.Context) error {
-	return m.change(ctx, func() error {
-		for _, c := range m.Snapshot().tree().chunks(0) {
-			if c.home.Load() != nil {
-				c.body.Store(nil)
-			}
+// GoQuiet does what a mailbox does that nobody does anything with.
+func (m *Mailbox) GoQuiet(ctx context.Context) error {
+	return m.change(ctx, func() error { m.goQuiet(); return nil })
+}
+
+// Resident is how many chunks are in memory, of how many.
+func (m *Mailbox) Resident() (n, all int) {
+	for _, c := range m.Snapshot().tree().chunks(0) {
+		if all++; c.body.Load() != nil {
+			n++
 		}
-		return nil
-	})
+	}
+	return n, all
 }
 
 // Adopted says from what the mailbox was taken over, "" if it was not.

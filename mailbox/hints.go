@@ -22,6 +22,7 @@ type hintQueue struct {
 	journal  bool      // somebody wrote to the journal
 	changed  bool      // what is polled looks different
 	taken    uint64    // counts the hints
+	news     time.Time // when acting on hints last led to a change that clients see
 	settling bool      // a goroutine is at it
 	stopped  bool
 }
@@ -142,15 +143,29 @@ func (m *Mailbox) Hint(h Hint) {
 	}
 }
 
-// settleHints acts on hints until there are none. After a failure it waits for the next.
+// gathering is how long hints are gathered after some led to news: in a burst, who
+// listens is woken some hundred times a second and not for each file.
+const gathering = 2 * time.Millisecond
+
+// settleHints acts on hints until there are none, on the first at once. After a failure
+// it waits for the next.
 func (m *Mailbox) settleHints() {
 	q := &m.hints
 	for {
 		q.mu.Lock()
-		taken := q.taken
+		pause := time.Until(q.news.Add(gathering))
+		q.mu.Unlock()
+		if pause > 0 {
+			time.Sleep(pause)
+		}
+		q.mu.Lock()
+		taken, before := q.taken, m.Snapshot()
 		q.mu.Unlock()
 		err := m.settleOnce()
 		q.mu.Lock()
+		if m.Snapshot().modseq != before.modseq {
+			q.news = time.Now()
+		}
 		if err != nil && taken == q.taken || q.stopped || !q.pendingLocked() {
 			q.settling = false
 			q.mu.Unlock()

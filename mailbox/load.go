@@ -103,7 +103,7 @@ func (m *Mailbox) loadSnapshot(b *builder) {
 }
 
 func (m *Mailbox) newBacking(s *index.Snapshot) *backing {
-	f := &backing{infos: m.infos, file: s, doubt: m.doubt, inserted: m.inserted}
+	f := &backing{infos: m.infos, file: s, doubt: m.doubt, stir: m.stir, inserted: m.inserted}
 	dir, now := m.dir, m.now
 	f.other = func() (*Snapshot, error) { return fromJournal(dir, s, now) }
 	return f
@@ -261,6 +261,7 @@ func (m *Mailbox) publish(b *builder) *Snapshot {
 	m.removed = m.removed || b.shrunk
 	s := b.finish()
 	m.keepLater()
+	m.stir()
 	old := m.snap.Swap(s)
 	if old == nil || s.modseq != old.modseq || s.uidNext != old.uidNext || s.validity != old.validity {
 		m.wake()

@@ -42,6 +42,7 @@ type Mailbox struct {
 	scattered int       // chunks of the snapshot file that were changed since
 	removed   bool      // messages have gone since the cache was looked at
 	rested    time.Time // when the compactor may come again
+	sleepy    bool      // the snapshot file is to be written, so that more memory can be given back
 	side      side
 	reg       registerState
 	epoch     uint64 // counts the journal files that this process had open
@@ -71,6 +72,7 @@ type Mailbox struct {
 	settlers sync.WaitGroup
 
 	compacting compacting
+	rest       rest
 
 	notifyMu  sync.Mutex
 	listeners map[int]func()
@@ -313,6 +315,7 @@ func (m *Mailbox) Close() error {
 	ctx := context.Background()
 	m.hints.stop()
 	m.settlers.Wait()
+	m.endRest()
 	m.stopCompactor()
 	m.endKeeping()
 	var err error
@@ -369,6 +372,7 @@ func (m *Mailbox) finish() error {
 
 func (m *Mailbox) shut() error {
 	m.DropMemo()
+	m.endRest()
 	var errs []error
 	if m.journal != nil {
 		errs = append(errs, m.journal.Close())

@@ -109,7 +109,7 @@ func (m *model) step() error {
 	ctx := context.Background()
 	m.n++
 	if m.small && m.r.IntN(2) == 0 {
-		if err := b.DropChunks(ctx); err != nil {
+		if err := b.GoQuiet(ctx); err != nil {
 			return err
 		}
 	}

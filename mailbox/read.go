@@ -244,6 +244,7 @@ func (m *Mailbox) find(ctx context.Context, msg *Message, also func(mail.UID, Se
 
 // Cached appends the cached bytes of a field to dst; false if there are none.
 func (m *Mailbox) Cached(uid mail.UID, f uint8, dst []byte) ([]byte, bool) {
+	m.stir()
 	return m.cache.Load().Get(uid, index.Field(f), dst)
 }
 

@@ -178,7 +178,11 @@ func (m *Mailbox) live() bool {
 
 // liveSince is when somebody else wrote the register last, as far as that is noted.
 func (m *Mailbox) liveSince() (time.Time, bool) {
-	n, err := strconv.ParseInt(m.side.marks[liveMarkName], 10, 64)
+	value := m.side.marks[liveMarkName]
+	if value == "" {
+		return time.Time{}, false
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
 	return time.Unix(n, 0), err == nil
 }
 
@@ -278,7 +282,7 @@ func (m *Mailbox) lockRegister(ctx context.Context, within time.Duration) (func(
 	case bounded.Err() != nil && ctx.Err() == nil:
 		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
 	}
-	return nil, err
+	return nil, noSpace(err)
 }
 
 // missing reports whether an error says that there is no register.

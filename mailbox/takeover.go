@@ -110,8 +110,34 @@ func (m *Mailbox) takePending(ctx context.Context) error {
 	return nil
 }
 
-// takeOver puts the state in place that the predecessor's knowledge and the files make.
+// takeOver takes over what the predecessor knew of the files that were found. Where it
+// runs, that is done under its lock, with what it knows by now, and it is shown the UIDs
+// that we give before anybody else is.
 func (m *Mailbox) takeOver(ctx context.Context, v *findings) error {
+	if !m.live() || m.reg.held {
+		return m.takeOverHeld(ctx, v)
+	}
+	unlock, err := m.lockRegister(ctx, patience)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	now, err := m.c.Predecessor()
+	if err != nil {
+		return fmt.Errorf("asking what another server knows: %w", err)
+	}
+	if now != nil && now.Check() == nil {
+		m.past = now
+	}
+	if err := m.takeOverHeld(ctx, v); err != nil {
+		return err
+	}
+	return m.merge(ctx)
+}
+
+// takeOverHeld puts the state in place that the predecessor's knowledge and the files
+// make.
+func (m *Mailbox) takeOverHeld(ctx context.Context, v *findings) error {
 	past := m.past
 	if err := m.lookTwice(ctx, v); err != nil {
 		return err

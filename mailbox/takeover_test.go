@@ -402,3 +402,49 @@ func TestTakeOverMarks(t *testing.T) {
 		b.done()
 	}
 }
+
+// Where the other server runs, a message that it numbers while we take over keeps that
+// UID, and those that we number are in its list at once.
+func TestTakeOverLive(t *testing.T) {
+	w := registered(t, mailbox.RegisterLive, memfs.Options{})
+	c := newCourier(w, "a")
+	for i := range 3 {
+		w.deliver("a", body(i))
+	}
+	c.scan(true)
+	with := w.config
+	asked := 0
+	w.config = func(o *mailbox.Config, f *maildir.Folder) {
+		with(o, f)
+		o.Validity = func() (mail.UIDValidity, error) { return 0, errors.New("it has one") }
+		o.Predecessor = func() (*mailbox.Past, error) {
+			db, err := f.ReadUIDDB()
+			past := &mailbox.Past{UIDValidity: db.Validity, UIDNext: db.Next, Messages: map[string]mailbox.PastMessage{}}
+			for uid, base := range db.All() {
+				past.Messages[base] = mailbox.PastMessage{UID: uid}
+			}
+			if asked++; asked == 1 {
+				w.deliver("a", body(3))
+				c.scan(true)
+				w.deliver("a", body(4)) // numbered by nobody
+			}
+			return past, err
+		}
+	}
+	b := w.mustOpen("a", nil)
+	s := b.Snapshot()
+	if asked != 2 || s.Len() != 5 {
+		t.Fatalf("asked %d times, %d messages", asked, s.Len())
+	}
+	list := listText(t, w)
+	for _, m := range s.All(0) {
+		if uid, ok := c.uids[m.Base]; ok && mail.UID(uid) != m.UID {
+			t.Errorf("%s has UID %d for us, %d for the other server", m.Base, m.UID, uid)
+		}
+		if !strings.Contains(list, fmt.Sprintf("\n%d %s\n", m.UID, m.Base)) {
+			t.Errorf("%d %s is missing in the list\n%s", m.UID, m.Base, list)
+		}
+	}
+	agree(t, b, c)
+	b.done()
+}

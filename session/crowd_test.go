@@ -1,7 +1,10 @@
 package session
 
 import (
+	"fmt"
 	"path"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,8 +22,9 @@ import (
 func crowd(t *testing.T, n int) (h *house, counted *faultfs.FS, idle []*client) {
 	fs := memfs.New(memfs.Options{})
 	counted = faultfs.Wrap(fs, nil)
-	h = &house{t: t, fs: fs, root: "/m", h: account.NewHouse(account.HouseConfig{
-		FS: counted, Unique: maildir.NewUnique("h", 1, time.Now), Fsync: true, Watcher: watchtest.New(dirOf(fs))})}
+	events := watchtest.New(dirOf(fs))
+	h = &house{t: t, fs: fs, root: "/m", events: events, h: account.NewHouse(account.HouseConfig{
+		FS: counted, Unique: maildir.NewUnique("h", 1, time.Now), Fsync: true, Watcher: events})}
 	c := h.login(account.PlainStyle(), nil)
 	c.append("INBOX", "", plain)
 	c.logout()
@@ -124,5 +128,44 @@ func TestQuietIdleCostsNothing(t *testing.T) {
 			c.conn.Close()
 			<-c.done
 		}
+	})
+}
+
+// The first event is told at once; those of a burst are gathered, for milliseconds.
+func TestFirstEventIsNotHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, idle := crowd(t, 1)
+		c := idle[0]
+		dir, err := dirOf(h.fs)("/m/new")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range 3 {
+			time.Sleep(time.Second)
+			begin, name := time.Now(), fmt.Sprintf("946685900.%d.y", n)
+			h.deliverNow(name, plain)
+			h.events.Came(dir, name)
+			c.until(fmt.Sprintf("* %d EXISTS", n+2))
+			if took := time.Since(begin); took > 0 {
+				t.Errorf("delivery %d was told after %v", n, took)
+			}
+		}
+		time.Sleep(time.Second)
+		begin := time.Now()
+		for n := range 300 {
+			name := fmt.Sprintf("946686000.%d.y", n)
+			h.deliverNow(name, plain)
+			h.events.Came(dir, name)
+			time.Sleep(100 * time.Microsecond)
+		}
+		told := c.until("* 304 EXISTS")
+		if took := time.Since(begin); took > 40*time.Millisecond {
+			t.Errorf("a burst of 30 ms was told after %v", took)
+		}
+		if n := len(slices.DeleteFunc(told, func(l string) bool { return !strings.HasSuffix(l, " EXISTS") })); n > 50 {
+			t.Errorf("a burst of 300 deliveries was told in %d pieces", n)
+		}
+		c.conn.Close()
+		<-c.done
 	})
 }

@@ -180,3 +180,83 @@ func TestFolderDeletedByAnotherProcess(t *testing.T) {
 	}
 	other.logout()
 }
+
+// Where nothing notifies, deliveries, keywords of other processes and the removal of the
+// folder are seen by the watcher's looks: no session looks around.
+func TestPolledChangesAreTold(t *testing.T) {
+	w, err := watch.New(watch.Options{PollInterval: 5 * time.Millisecond, PollOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, p := processes(t, 1)
+	polled := &house{t: t, root: root, h: account.NewHouse(account.HouseConfig{FS: vfs.OS(), Watcher: w, Unique: maildir.NewUnique("h", 9, time.Now), Fsync: true})}
+	polled.prepare()
+	c := polled.enter("Box")
+	other := p[0].login(account.PlainStyle(), nil)
+	other.do("SELECT Box")
+	other.do("STORE 1 +FLAGS (work)")
+	c.until("* 1 FETCH (FLAGS (\\Recent work))")
+	name := "1000000000.M1.host"
+	if err := os.WriteFile(filepath.Join(root, ".Box", "new", name), []byte(plain), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.until("* 2 EXISTS")
+	other.do("UNSELECT")
+	if err := os.Rename(filepath.Join(root, ".Box"), filepath.Join(t.TempDir(), "Box")); err != nil {
+		t.Fatal(err)
+	}
+	quietly(t, c.until("* BYE The selected mailbox was deleted"))
+	<-c.done
+	other.logout()
+	if err := polled.h.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// inotify returns how many instances this process has, and how many watches they have.
+func inotify(t *testing.T) (instances, watches int) {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		to, err := os.Readlink("/proc/self/fd/" + fd.Name())
+		if err != nil || to != "anon_inode:inotify" {
+			continue
+		}
+		info, err := os.ReadFile("/proc/self/fdinfo/" + fd.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		instances++
+		watches += strings.Count(string(info), "inotify wd:")
+	}
+	return instances, watches
+}
+
+// However many sessions look, there is one inotify instance, a mailbox is watched once,
+// and not when nobody looks.
+func TestSessionsShareInstanceAndWatches(t *testing.T) {
+	_, p := processes(t, 1)
+	if instances, watches := inotify(t); instances != 1 || watches != 0 {
+		t.Fatalf("%d instances with %d watches before anybody looks", instances, watches)
+	}
+	var all []*client
+	for range 50 {
+		all = append(all, p[0].enter("INBOX"))
+	}
+	if instances, watches := inotify(t); instances != 1 || watches != 4 {
+		t.Errorf("%d instances with %d watches: want 1 with new, cur, the journal and the root", instances, watches)
+	}
+	for _, c := range all {
+		c.conn.Close()
+		<-c.done
+	}
+	if instances, watches := inotify(t); instances != 1 || watches != 0 {
+		t.Errorf("%d instances with %d watches after everybody left", instances, watches)
+	}
+}

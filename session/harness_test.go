@@ -13,6 +13,7 @@ import (
 	"postrider/account"
 	"postrider/maildir"
 	"postrider/vfs/memfs"
+	"postrider/watch/watchtest"
 	"postrider/wire"
 	"postrider/wire/wiretest"
 )
@@ -26,6 +27,8 @@ type house struct {
 	root string                 // of the account
 	pair func() (a, b net.Conn) // nil: wiretest.Pair
 	ctx  context.Context        // nil: for ever
+
+	events *watchtest.Watcher // crowd's: its events are given by hand
 }
 
 func newHouse(t *testing.T) *house {
