@@ -11,8 +11,9 @@ import (
 
 // progress shows how far long work has come: on a terminal, and nowhere else.
 type progress struct {
+	to  *os.File
 	out *mpb.Progress // nil: nobody looks
-	bar *mpb.Bar
+	bar *mpb.Bar      // nil between two tasks
 }
 
 func newProgress(out io.Writer) *progress {
@@ -23,8 +24,12 @@ func newProgress(out io.Writer) *progress {
 	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
 		return &progress{}
 	}
-	return &progress{out: mpb.New(mpb.WithOutput(f), mpb.WithWidth(40))}
+	p := &progress{to: f}
+	p.begin()
+	return p
 }
+
+func (p *progress) begin() { p.out = mpb.New(mpb.WithOutput(p.to), mpb.WithWidth(40)) }
 
 // step says that so many of a named task's messages are done.
 func (p *progress) step(task string, done, total int) {
@@ -39,18 +44,25 @@ func (p *progress) step(task string, done, total int) {
 	p.bar.SetCurrent(int64(done))
 }
 
-// next ends a task.
+// next ends a task. The line of the bar is gone when it returns: what is written next
+// would be taken away with it.
 func (p *progress) next() {
-	if p.bar != nil {
-		p.bar.Abort(true)
-		p.bar.Wait()
-		p.bar = nil
+	if p.bar == nil {
+		return
 	}
+	p.bar.Abort(true)
+	p.out.Wait()
+	p.bar = nil
+	p.begin()
 }
 
-// end ends the display, before anything else is written.
+// end ends the display.
 func (p *progress) end() {
-	if p.next(); p.out != nil {
+	if p.bar != nil {
+		p.bar.Abort(true)
+	}
+	if p.out != nil {
 		p.out.Wait()
+		p.out, p.bar = nil, nil
 	}
 }
