@@ -7,10 +7,11 @@ import (
 )
 
 // A mailbox that nobody does anything with gives back the memory that it can fill
-// again: the columns of the chunks that the snapshot file has, the table of names, the
-// places and buffers of the cache, and the cache's descriptor. What stays is the directory of chunks, so that counts,
-// sequence numbers of whole chunks, and the difference to the next snapshot need no
-// reading. Nobody has to be asked: whoever looks at a message reads its chunk again.
+// again: the columns of the chunks that the snapshot file has, the table of names, what
+// sessions keep (Memo), the places and buffers of the cache, and the cache's descriptor.
+// What stays is the directory of chunks, so that counts, sequence numbers of whole
+// chunks, and the difference to the next snapshot need no reading. Nobody has to be
+// asked: whoever looks at a message reads its chunk again.
 
 // quietAfter is how long nothing must have happened; it may be twice as long.
 const quietAfter = 15 * time.Second
@@ -67,6 +68,7 @@ func (m *Mailbox) restOrWait() {
 // dropped is in the newest snapshot (see backing).
 func (m *Mailbox) goQuiet() {
 	m.names = nil
+	m.DropMemo()
 	m.cache.Load().Quiet()
 	if m.dropColumns() > max(quietKeeps, m.Snapshot().n) {
 		m.sleepy = m.c.Compactor != nil
