@@ -164,19 +164,18 @@ func (a *shared) fill(ctx context.Context, o *opened) {
 }
 
 func (a *shared) openBox(ctx context.Context, o *opened) error {
-	log := a.h.c.Logger.With("folder", o.folder.Dir().Path())
 	c := mailbox.Config{
 		Folder: o.folder, Validity: a.ledger.NextValidity,
 		Predecessor: func() (*mailbox.Past, error) { return a.predecessor(o.folder) },
 		Floor:       func() (mailbox.Marks, error) { return a.ledger.Floor(*o.name.Load()) },
 		Note:        func(m mailbox.Marks) error { return a.ledger.Note(*o.name.Load(), m) },
-		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Compactor: &a.h.compactor, Poll: a.h.c.Poll, Boot: a.h.c.Boot, LockWait: a.h.c.LockWait, Now: a.h.c.Now, Logger: log,
+		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Compactor: &a.h.compactor, Poll: a.h.c.Poll, Boot: a.h.c.Boot, LockWait: a.h.c.LockWait, Now: a.h.c.Now, Logger: a.h.c.Logger,
 		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, OnReading: func() { a.h.readings.Add(1) },
 	}
 	a.h.c.Courier.register(o.folder, &c)
 	a.watch(o, &c)
 	if err := o.folder.CleanTemp(maildir.TempAge); err != nil {
-		log.Warn("cleaning tmp", "err", err)
+		a.h.c.Logger.Warn("cleaning tmp", "folder", o.folder.Dir().Path(), "error", err)
 	}
 	box, err := mailbox.Open(ctx, c)
 	if err != nil {
@@ -219,7 +218,7 @@ func (a *shared) release(o *opened) {
 
 func (a *shared) closeLogged(o *opened) {
 	if err := o.close(); err != nil {
-		a.h.c.Logger.Error("closing a mailbox", "folder", o.folder.Dir().Path(), "err", err)
+		a.h.c.Logger.Error("closing a mailbox", "folder", o.folder.Dir().Path(), "error", err)
 	}
 }
 

@@ -41,10 +41,21 @@ func tryClient(t *testing.T, dir, name string, args ...string) (string, error) {
 	defer cancel()
 	c := exec.CommandContext(ctx, path, args...)
 	c.Dir = dir
-	c.Env = []string{"HOME=" + dir, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C.UTF-8", "TERM=xterm"}
+	c.Env = clientEnv(t, dir, name)
 	c.WaitDelay = 5 * time.Second
 	out, err := c.CombinedOutput()
 	return string(out), err
+}
+
+// clientEnv is what a client finds in its environment.
+func clientEnv(t *testing.T, dir, name string) []string {
+	env := []string{"HOME=" + dir, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C.UTF-8", "TERM=xterm"}
+	if name == "offlineimap" { // it has no setting for this that holds for STARTTLS
+		conf := filepath.Join(dir, "openssl.cnf")
+		write(t, conf, "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nMaxProtocol = TLSv1.2\n", 0o600)
+		env = append(env, "OPENSSL_CONF="+conf)
+	}
+	return env
 }
 
 // files lists the messages of a Maildir folder by base name with their flags.

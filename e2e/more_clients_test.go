@@ -11,9 +11,9 @@ import (
 // TestOfflineimap: a first run fetches all, a flag set locally arrives at the
 // server, a second run changes nothing more.
 //
-// It speaks TLS 1.2: its library reads and writes one TLS object in two threads at
-// once when a TLS 1.3 session ticket wakes its reader, and then, now and then, sends
-// nothing any more.
+// It speaks TLS 1.2 (clientEnv): its library reads and writes one TLS object in two
+// threads at once when a TLS 1.3 session ticket wakes its reader, and then, now and
+// then, sends nothing any more, to whatever server.
 func TestOfflineimap(t *testing.T) {
 	s := startServer(t)
 	for _, d := range s.doors() {
@@ -42,7 +42,6 @@ remotepass = %s
 ssl = %s
 starttls = %s
 sslcacertfile = %s
-ssl_version = tls1_2
 auth_mechanisms = PLAIN, LOGIN
 `, dir, d.port, a.user, password, yes(d.name == "tls"), yes(d.name == "starttls"), filepath.Join(s.dir, "ca.pem")), 0o600)
 			client(t, dir, "offlineimap", "-c", "rc", "-o")

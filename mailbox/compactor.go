@@ -139,7 +139,7 @@ func (m *Mailbox) compactAside() {
 	began := time.Now()
 	err := m.compactUnlocked(m.compacting.ctx)
 	if err != nil && !m.stopCompacting() {
-		m.log.Warn("compacting the index failed", "folder", m.folder.Dir().Path(), "error", err)
+		m.log.Warn("compacting the index failed", "error", err)
 	}
 	m.keepAway(restTimes * time.Since(began))
 }

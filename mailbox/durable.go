@@ -161,7 +161,7 @@ func (y *syncer) renewed(epoch uint64) {
 
 // doubt says that the state may be wrong; whoever takes the lock next makes it sure.
 func (m *Mailbox) doubt(why error) {
-	m.log.Error("the state of a mailbox is in doubt", "folder", m.folder.Dir().Path(), "error", why)
+	m.log.Error("the state of a mailbox is in doubt", "error", why)
 	m.doubtful.Store(true)
 }
 

@@ -196,7 +196,7 @@ func (m *Mailbox) settleOnce() (err error) {
 		_, err = m.Refresh(ctx)
 	}
 	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrGone) {
-		m.log.Warn("acting on a change failed", "mailbox", m.folder.Dir().Path(), "error", err)
+		m.log.Warn("acting on a change failed", "error", err)
 	}
 	return err
 }

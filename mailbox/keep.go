@@ -53,7 +53,7 @@ func (m *Mailbox) keepNow() {
 		return
 	}
 	if err != nil && !errors.Is(err, errOvertaken) {
-		m.log.Warn("the register is written later", "folder", m.folder.Dir().Path(), "error", err)
+		m.log.Warn("the register is written later", "error", err)
 	}
 	m.lock <- struct{}{}
 	defer func() { <-m.lock }()
@@ -164,7 +164,7 @@ func (m *Mailbox) endLive() error {
 	if _, seen := m.liveSince(); !seen || m.live() {
 		return nil
 	}
-	m.log.Info("no other server wrote its list of UIDs for a day: it is only followed again", "folder", m.folder.Dir().Path())
+	m.log.Info("no other server wrote its list of UIDs for a day: it is only followed again")
 	return m.note(index.Mark{Name: liveMarkName})
 }
 
@@ -174,7 +174,7 @@ func (m *Mailbox) keepAtEnd() {
 	ctx, cancel := context.WithTimeout(context.Background(), closePause)
 	defer cancel()
 	if err := m.keepRegister(ctx, false); err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrGone) && !bearable(err) {
-		m.log.Warn("the register is written later", "folder", m.folder.Dir().Path(), "error", err)
+		m.log.Warn("the register is written later", "error", err)
 	}
 }
 

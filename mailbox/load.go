@@ -40,7 +40,7 @@ func (m *Mailbox) load(shortcut bool) error {
 	m.sync.renewed(m.epoch)
 	m.newJournal()
 	if found.Damage != nil {
-		m.log.Error("a journal that cannot be read was put aside", "folder", m.folder.Dir().Path(), "as", found.Set, "error", found.Damage)
+		m.log.Error("a journal that cannot be read was put aside", "as", found.Set, "error", found.Damage)
 	}
 	m.loading = true
 	defer func() { m.loading = false }()
@@ -88,7 +88,7 @@ func (m *Mailbox) openCache() {
 func (m *Mailbox) loadSnapshot(b *builder) {
 	s, err := m.journal.OpenSnapshot()
 	if err != nil {
-		m.log.Warn("the snapshot of a mailbox is not used", "folder", m.folder.Dir().Path(), "error", err)
+		m.log.Warn("the snapshot of a mailbox is not used", "error", err)
 	}
 	if s == nil {
 		return
@@ -134,7 +134,7 @@ func (m *Mailbox) identify(s *Snapshot, moved bool) error {
 	}
 	lost := m.lostTail()
 	if moved || lost > 0 {
-		m.log.Warn("the mailbox's files were copied, restored or not synced: UIDs go on above", "folder", m.folder.Dir().Path())
+		m.log.Warn("the mailbox's files were copied, restored or not synced: UIDs go on above")
 		if moved {
 			lost = jump
 		}

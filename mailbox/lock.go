@@ -22,17 +22,17 @@ func (m *Mailbox) lockFolder(ctx context.Context) (unlock func(), err error) {
 	taken := time.Now()
 	switch waited := taken.Sub(began); {
 	case err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
-		m.log.Warn("another process holds the lock of a mailbox", "folder", m.folder.Dir().Path(), "waited", waited, "error", err)
+		m.log.Warn("another process holds the lock of a mailbox", "waited", waited, "error", err)
 		return nil, fmt.Errorf("locking the mailbox: %w", ErrInUse)
 	case err != nil:
 		return nil, fmt.Errorf("locking the mailbox: %w", err)
 	case waited > longLock:
-		m.log.Warn("the lock of a mailbox was long waited for", "folder", m.folder.Dir().Path(), "waited", waited)
+		m.log.Warn("the lock of a mailbox was long waited for", "waited", waited)
 	}
 	return func() {
 		release()
 		if held := time.Since(taken); held > longLock {
-			m.log.Info("the lock of a mailbox was long held", "folder", m.folder.Dir().Path(), "held", held)
+			m.log.Info("the lock of a mailbox was long held", "held", held)
 		}
 	}, nil
 }

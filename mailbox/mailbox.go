@@ -85,6 +85,7 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
+	m.log = m.log.With("folder", c.Folder.Dir().Path())
 	if m.now == nil {
 		m.now = time.Now
 	}
@@ -103,6 +104,8 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 		return nil, err
 	}
 	defer unlock()
+	m.lock <- struct{}{} // timers begin while it is opened
+	defer func() { <-m.lock }()
 	if m.dir, err = openIndexDir(c.Folder.Dir()); err != nil {
 		return nil, fmt.Errorf("opening the mailbox's index: %w", err)
 	}
@@ -117,6 +120,7 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 		err = m.meetRegister(ctx)
 	}
 	if err != nil && (m.past != nil || !bearable(err)) {
+		m.closed = true
 		m.shut()
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func (m *Mailbox) floor() (Marks, error) {
 // baptize returns the UIDVALIDITY of a mailbox whose index does not know it.
 func (m *Mailbox) baptize(known Marks) (mail.UIDValidity, error) {
 	if known.UIDValidity != 0 {
-		m.log.Warn("the index of a mailbox is gone: its UIDVALIDITY stays, its messages get new UIDs", "folder", m.folder.Dir().Path())
+		m.log.Warn("the index of a mailbox is gone: its UIDVALIDITY stays, its messages get new UIDs")
 		return known.UIDValidity, nil
 	}
 	v, err := m.c.Validity()
@@ -93,7 +93,7 @@ func (m *Mailbox) behind(known Marks) bool {
 	if s.validity != known.UIDValidity || a == (Marks{}) && s.uidNext > known.UIDNext {
 		return false
 	}
-	m.log.Warn("the journal is older than what the account knows: UIDs go on above", "folder", m.folder.Dir().Path())
+	m.log.Warn("the journal is older than what the account knows: UIDs go on above")
 	return true
 }
 
@@ -147,7 +147,7 @@ func (m *Mailbox) markAhead(b *index.Batch) error {
 			return fmt.Errorf("noting the mailbox's numbers: %w", noSpace(err))
 		}
 		if !m.unnoted {
-			m.log.Warn("the account's file cannot be written", "folder", m.folder.Dir().Path(), "error", err)
+			m.log.Warn("the account's file cannot be written", "error", err)
 		}
 		m.unnoted = true
 		return nil
@@ -171,7 +171,7 @@ func (m *Mailbox) interrupted() bool {
 	if life == "" || m.c.Boot == "" || life == m.c.Boot || m.epoch > 1 {
 		return false
 	}
-	m.log.Info("the machine stopped while the mailbox was in use: UIDs go on above", "folder", m.folder.Dir().Path())
+	m.log.Info("the machine stopped while the mailbox was in use: UIDs go on above")
 	return true
 }
 
@@ -185,7 +185,7 @@ func (m *Mailbox) prove(v *findings) error {
 	for _, at := range v.fresh {
 		if !at.file.New {
 			m.unproven = false
-			m.log.Info("files in cur that the journal does not know: UIDs go on above", "folder", m.folder.Dir().Path())
+			m.log.Info("files in cur that the journal does not know: UIDs go on above")
 			return m.write(max(s.modseq, a.ModSeq)+1, index.ValiditySet{UIDValidity: s.validity, UIDNext: max(s.uidNext, min(a.UIDNext, maxUID))})
 		}
 	}
@@ -228,7 +228,7 @@ func (y *memory) ahead(h *head, generation uint64) bool {
 
 // remember goes on with the state in memory, in a new journal. It needs sync.run.
 func (m *Mailbox) remember(y memory) error {
-	m.log.Error("the journal of a mailbox was deleted or replaced: it is written anew from memory", "folder", m.folder.Dir().Path())
+	m.log.Error("the journal of a mailbox was deleted or replaced: it is written anew from memory")
 	if m.backing != y.backing {
 		m.backing.close() // nothing of it was published
 	}
@@ -252,7 +252,7 @@ func (m *Mailbox) heal() error {
 	if why == nil || m.readOnly.Load() || m.Snapshot().validity == 0 {
 		return nil
 	}
-	m.log.Error("a part of a journal cannot be read: it is written anew without", "folder", m.folder.Dir().Path(), "error", why)
+	m.log.Error("a part of a journal cannot be read: it is written anew without", "error", why)
 	doubtful := m.doubtful.Load()
 	err := m.renewSyncLocked(newBuilder(m.Snapshot(), m.infos))
 	if bearable(err) { // no space: the old one is of use, and is healed when it is opened next

@@ -49,7 +49,7 @@ func (m *Mailbox) merge(ctx context.Context) error {
 	case errors.Is(err, ErrRegister), err == nil && validity != g.s.validity:
 		return m.otherRegister(stamp, validity, err, known)
 	case err != nil && !m.live():
-		m.log.Error("the other server's list is left alone", "folder", m.folder.Dir().Path(), "error", err)
+		m.log.Error("the other server's list is left alone", "error", err)
 		m.reg.refused = stamp
 		return nil
 	case err != nil:
@@ -89,7 +89,7 @@ func (m *Mailbox) merge(ctx context.Context) error {
 // noteForeign notes that somebody else writes the register.
 func (m *Mailbox) noteForeign() error {
 	if !m.live() {
-		m.log.Warn("another server writes its list of UIDs: both are taken to be running", "folder", m.folder.Dir().Path())
+		m.log.Warn("another server writes its list of UIDs: both are taken to be running")
 	}
 	if at, seen := m.liveSince(); seen && m.now().Sub(at) < liveNoted {
 		return nil
@@ -102,7 +102,7 @@ func (m *Mailbox) noteForeign() error {
 // since both must show one UIDVALIDITY; else it is left alone.
 func (m *Mailbox) otherRegister(stamp string, theirs mail.UIDValidity, why error, known bool) error {
 	s := m.Snapshot()
-	log := m.log.With("folder", m.folder.Dir().Path(), "ours", s.validity, "theirs", theirs)
+	log := m.log.With("ours", s.validity, "theirs", theirs)
 	if why != nil {
 		log = log.With("error", why)
 	}
@@ -181,7 +181,7 @@ func (g *merging) settle(ctx context.Context) error {
 	if len(g.again) > 0 {
 		records = append(records, index.Vanished{UIDs: g.moved})
 		m.full = true // what was found out under the old UIDs is found again
-		m.log.Warn("two servers gave UIDs to the same messages; they get fresh ones", "folder", m.folder.Dir().Path(), "messages", len(g.again))
+		m.log.Warn("two servers gave UIDs to the same messages; they get fresh ones", "messages", len(g.again))
 	}
 	for _, n := range found {
 		records = append(records, m.appendedRecord(n.uid, n.at))

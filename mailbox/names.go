@@ -79,7 +79,7 @@ func (m *Mailbox) lookup(s *Snapshot, base string) (uid mail.UID, index int, fou
 	}
 	uids, err := m.backing.uids(base)
 	if err != nil {
-		m.log.Warn("a table of names is not used", "folder", m.folder.Dir().Path(), "error", err)
+		m.log.Warn("a table of names is not used", "error", err)
 		m.allNames(s)
 		return m.lookup(s, base)
 	}

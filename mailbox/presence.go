@@ -10,7 +10,7 @@ func (m *Mailbox) departed() bool {
 		here = m.c.Here()
 	}
 	if !here {
-		m.log.Info("the folder was removed by another program", "mailbox", m.folder.Dir().Path())
+		m.log.Info("the folder was removed by another program")
 		m.SetGone()
 	}
 	return !here

@@ -71,7 +71,7 @@ func (m *Mailbox) takeNew(s *Snapshot, from mail.UID) []index.Record {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist):
 			m.full = true // somebody else took it
 		default:
-			m.log.Warn("a message stays in new", "folder", m.folder.Dir().Path(), "error", err)
+			m.log.Warn("a message stays in new", "error", err)
 			return records
 		}
 	}

@@ -366,7 +366,7 @@ func (v *findings) replaced(i int, at sighting) bool {
 func (m *Mailbox) separate(v *findings, at sighting) {
 	f, err := m.folder.Move(at.file, m.folder.Dir(), true)
 	if err != nil {
-		m.log.Warn("a file with the name of another message is not shown", "file", at.file.Name, "mailbox", m.folder.Dir().Path(), "error", err)
+		m.log.Warn("a file with the name of another message is not shown", "file", at.file.Name, "error", err)
 		return
 	}
 	m.touched(at.file.New, true)

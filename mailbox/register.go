@@ -244,7 +244,7 @@ func (m *Mailbox) meetRegister(ctx context.Context) error {
 	if err == nil {
 		switch look {
 		case registerLost:
-			m.log.Warn("the other server's list of UIDs was removed; it is no longer kept", "folder", m.folder.Dir().Path())
+			m.log.Warn("the other server's list of UIDs was removed; it is no longer kept")
 			err = m.note(index.Mark{Name: registerMarkName})
 		case registerFirst, registerForeign:
 			err = m.giveWithin(ctx, glimpse, func() error { return nil })
@@ -260,7 +260,7 @@ func (m *Mailbox) meetRegister(ctx context.Context) error {
 		return err
 	case m.reg.trouble != err.Error():
 		m.reg.trouble = err.Error()
-		m.log.Warn("the register cannot be used", "folder", m.folder.Dir().Path(), "error", err)
+		m.log.Warn("the register cannot be used", "error", err)
 	}
 	return nil
 }
@@ -271,7 +271,7 @@ func (m *Mailbox) lockRegister(ctx context.Context, within time.Duration) (func(
 	bounded, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	slow := time.AfterFunc(slowLock, func() {
-		m.log.Warn("waiting for the other server's lock", "folder", m.folder.Dir().Path())
+		m.log.Warn("waiting for the other server's lock")
 	})
 	defer slow.Stop()
 	unlock, err := m.c.Register.Lock(bounded)

@@ -101,7 +101,7 @@ func (m *Mailbox) takeKeywords(rule keywordRule) error {
 		default:
 			set, err := words.set(want)
 			if err != nil {
-				m.log.Warn("keywords of the other server are left out", "folder", m.folder.Dir().Path(), "error", err)
+				m.log.Warn("keywords of the other server are left out", "error", err)
 				continue
 			}
 			records = append(records, index.KeywordsSet{UID: msg.UID, Set: set})
