@@ -187,6 +187,8 @@ var growthRows = []struct {
 	}},
 	{"expunge", func(b *testing.B, t *tree, m *mailbox.Mailbox) {
 		v := selectBox(b, m)
+		for range m.Snapshot().All(0) { // what a client has listed is in memory
+		}
 		for i := 0; b.Loop(); i++ {
 			if v.Len() < t.n/2 {
 				b.Skip("no messages are left")
@@ -220,10 +222,7 @@ var growthRows = []struct {
 			}
 		})()
 		for b.Loop() {
-			b.StopTimer()
-			h := t.deliver()
-			b.StartTimer()
-			m.Hint(h)
+			m.Hint(t.deliver()) // stopping the clock for it would cost more than it takes
 			for was := v.Len(); v.Len() == was; {
 				<-woken
 				s := m.Snapshot()
