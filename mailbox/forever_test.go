@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postrider/mail"
+	"postrider/mailbox"
 	"postrider/vfs/memfs"
 )
 
@@ -352,6 +353,49 @@ func TestUIDsSurviveHarmUnderARunningServer(t *testing.T) {
 				}
 				thrive(t, again, h)
 			})
+		}
+	}
+}
+
+// The same where the mailbox has given its memory back, and the files that it would
+// read from are gone: a command fails at most, then what is on disk counts; no UID
+// comes twice.
+func TestUIDsSurviveHarmToAQuietMailbox(t *testing.T) {
+	all := []string{journalFile, indexFile, cacheFile}
+	for harm, do := range harms() {
+		for mask := 1; mask < 1<<len(all); mask++ {
+			w, b, h, backup := eventful(t, memfs.Options{})
+			if err := errors.Join(b.CompactNow(t.Context()), b.GoQuiet(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range all {
+				if now := w.bytes(p); mask>>i&1 != 0 && (now != nil || backup[p] != nil) {
+					do(w, p, now, backup[p])
+				}
+			}
+			uid, err := b.append(body(99), 0)
+			if errors.Is(err, mailbox.ErrDoubtful) {
+				uid, err = b.append(body(100), 0)
+			}
+			if err != nil || uid < h.next {
+				t.Errorf("%s %d: UID %d after UIDNEXT %d, %v", harm, mask, uid, h.next, err)
+			}
+			if _, err := b.Refresh(t.Context()); err != nil {
+				t.Errorf("%s %d: %v", harm, mask, err)
+			}
+			if err := h.judge(b, false); err != nil {
+				t.Errorf("%s %d: %v", harm, mask, err)
+			}
+			if err := b.close(); err != nil {
+				t.Errorf("%s %d: %v", harm, mask, err)
+			}
+			again := w.mustOpen("a", nil)
+			if n := again.Snapshot().Len(); n != 9 && n != 10 {
+				t.Errorf("%s %d: opened again: %d messages", harm, mask, n)
+			}
+			if err := errors.Join(h.judge(again, false), again.close()); err != nil {
+				t.Errorf("%s %d: opened again: %v", harm, mask, err)
+			}
 		}
 	}
 }

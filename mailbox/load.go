@@ -52,9 +52,14 @@ func (m *Mailbox) load(shortcut bool) error {
 		return fmt.Errorf("reading the journal: %w", err)
 	}
 	m.readOnly.Store(j.ReadOnly() != nil)
-	if memory.ahead(&b.next.head, j.Generation()) {
+	switch ahead := memory.ahead(&b.next.head, j.Generation()); {
+	case ahead && memory.whole():
 		err = m.remember(memory)
-	} else {
+	default:
+		if ahead {
+			found.Moved = true
+			memory.raise(&b.next.head)
+		}
 		b.next.at = position{m.epoch, j.Pos()}
 		err = m.settleNumbers(m.publish(b), found)
 	}

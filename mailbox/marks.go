@@ -226,6 +226,27 @@ func (y *memory) ahead(h *head, generation uint64) bool {
 	return h.uidNext < y.s.uidNext || h.modseq < y.s.modseq
 }
 
+// whole says that all messages are in memory, or can be read.
+func (y *memory) whole() (ok bool) {
+	defer func() {
+		if _, lost := recovered(recover()); lost {
+			ok = false
+		}
+	}()
+	for _, c := range y.s.tree().chunks(0) {
+		c.cols()
+	}
+	return true
+}
+
+// raise has a state that was read go on above the numbers in memory: those that are
+// gone with what cannot be read come to no other message.
+func (y *memory) raise(h *head) {
+	if h.validity == y.s.validity || h.validity == 0 {
+		h.uidNext, h.modseq = max(h.uidNext, y.s.uidNext), max(h.modseq, y.s.modseq)
+	}
+}
+
 // remember goes on with the state in memory, in a new journal. It needs sync.run.
 func (m *Mailbox) remember(y memory) error {
 	m.log.Error("the journal of a mailbox was deleted or replaced: it is written anew from memory")
