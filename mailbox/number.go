@@ -44,8 +44,9 @@ func (m *Mailbox) giveWithin(ctx context.Context, within time.Duration, f func()
 }
 
 // number gives UIDs to messages of these base names: the first number, and those after
-// it. It is the only place where a UID comes from. Its caller is run by give, and
-// writes the messages into the journal at once.
+// it. New UIDs come from here alone, but for those of a folder that is taken over or made
+// anew as a whole (takeOver, Rebuild). Its caller is run by give, and writes the messages
+// into the journal at once.
 func (m *Mailbox) number(bases ...string) (mail.UID, error) {
 	s := m.Snapshot()
 	first := s.uidNext

@@ -21,6 +21,7 @@ cd "$(dirname "$0")/.."
 		for (r = 1; r <= rows; r++) {
 			row = order[r]; printf "| %s |", row
 			for (k = 1; k <= columns; k++) printf " %.1f |", cost[row, sizes[k]]
+			for (k = 1; k <= columns; k++) if (!((row, sizes[k]) in cost)) { bad = 1; late = late " " row " (not measured)" }
 			last = cost[row, sizes[columns]]; ratio = last / cost[row, sizes[1]]
 			printf " %.1f |\n", ratio
 			if (row == "select-new-process" ? last >= 100000 : ratio > 3) { bad = 1; late = late " " row }

@@ -184,7 +184,7 @@ func TestAdopt(t *testing.T) {
 // use to its server.
 func TestAdoptForeign(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give files away")
+		t.Fatal("run as root: only root can give files away")
 	}
 	t.Setenv("LOG_LEVEL", "error")
 	dir := accounts(t)
