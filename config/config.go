@@ -18,9 +18,10 @@ type Config struct {
 	StartTLS          bool   // offered on the plain listeners
 	RequireTLS        bool   // no password without TLS
 
-	Userdb  string // path of the userdb, file or directory
-	Maildir string // where an account does not say, below its home
-	User    string // system user to become after binding; empty: stay
+	Modules []string // where accounts come from, in the order in which they are asked
+	Userdb  string   // path of the userdb, file or directory
+	Maildir string   // where an account does not say, below its home
+	User    string   // system user to become after binding; empty: stay
 
 	CourierNames bool   // folders are INBOX.Sent with ".", else Sent with "/"
 	Encoding     string // of folder names on disk: auto, utf8, utf7

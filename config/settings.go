@@ -35,6 +35,7 @@ func Settings() []Setting {
 		{"IMAPDSTARTTLS", "YES", "", "YES or NO", "offer STARTTLS on the plain listener", yes(func(c *Config) *bool { return &c.StartTLS })},
 		{"IMAP_TLS_REQUIRED", "0", "", "0 or 1", "refuse passwords on a connection without TLS", flag(func(c *Config) *bool { return &c.RequireTLS })},
 
+		{"authmodulelist", "authuserdb", "", "words", "where accounts come from, asked in this order", names(func(c *Config) *[]string { return &c.Modules })},
 		{"USERDB", "/etc/postrider/userdb", "/etc/courier/userdb", "path", "accounts in the form of userdb, file or directory", text(func(c *Config) *string { return &c.Userdb })},
 		{"MAILDIRPATH", "Maildir", "", "path", "the Maildir below an account's home, where the account names none", text(func(c *Config) *string { return &c.Maildir })},
 		{"RUN_AS", "", "", "user or uid", "become this user after binding the ports; must be set where root starts the server", text(func(c *Config) *string { return &c.User })},
@@ -83,6 +84,6 @@ func accepted() map[string]string {
 		"ACCESSFILE": soon, "AUTHMODULES": soon, "AUTHMODULES_ORIG": scripts, "AUTHSERVICE143": soon, "AUTHSERVICE993": soon,
 		"TLS_STARTTLS_PROTOCOL": soon, "TLS_TIMEOUT": soon, "TLS_TRUSTCERTS": soon, "TLS_VERIFYPEER": soon, "TLS_EXTERNAL": soon, "TLS_ALPN": soon,
 		"DEBUG_LOGIN": soon, "DEFAULTOPTIONS": soon, "LDAP_MEMORY_LEAK": soon, "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
-		"authmodulelist": "accounts come from USERDB in this version", "authmodulelistorig": scripts, "daemons": "there is no authdaemond", "authdaemonvar": "there is no authdaemond",
+		"authmodulelistorig": scripts, "daemons": "there is no authdaemond", "authdaemonvar": "there is no authdaemond",
 	}
 }

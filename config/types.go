@@ -115,6 +115,14 @@ func words(field func(*Config) *[]string, all string) func(*Config, string) erro
 	}
 }
 
+// names is a list of words as they are written.
+func names(field func(*Config) *[]string) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		*field(c) = strings.Fields(s)
+		return nil
+	}
+}
+
 func namespace(c *Config, s string) error {
 	if s != "plain" && s != "courier" {
 		return fmt.Errorf("%q is neither plain nor courier", s)

@@ -50,9 +50,9 @@ func tree(t *testing.T, dir string) []string {
 	return all
 }
 
-// accounts is a directory with accounts of every kind, some of them odd. All is old,
+// oddTree is a directory with accounts of every kind, some of them odd. All is old,
 // so that a change shows in its times.
-func accounts(t *testing.T) string {
+func oddTree(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	files := map[string]string{
@@ -127,7 +127,7 @@ func runAdopt(args ...string) (string, string, error) {
 // A dry run changes nothing, not even a time, and names what is odd.
 func TestAdoptDryRun(t *testing.T) {
 	t.Setenv("LOG_LEVEL", "warn")
-	dir := accounts(t)
+	dir := oddTree(t)
 	before := tree(t, dir)
 	for _, more := range [][]string{{}, {"--json"}} {
 		out, said, err := runAdopt(append(more, "--dry-run", dir)...)
@@ -155,7 +155,7 @@ func TestAdoptDryRun(t *testing.T) {
 // Without --dry-run every mailbox is opened; a second time there is nothing to do.
 func TestAdopt(t *testing.T) {
 	t.Setenv("LOG_LEVEL", "error")
-	dir := accounts(t)
+	dir := oddTree(t)
 	out, said, err := runAdopt(dir)
 	// Courier's list in a folder that Dovecot served last has another UIDVALIDITY, which
 	// may be told now or when the folder is used.
@@ -187,7 +187,7 @@ func TestAdoptForeign(t *testing.T) {
 		t.Fatal("run as root: only root can give files away")
 	}
 	t.Setenv("LOG_LEVEL", "error")
-	dir := accounts(t)
+	dir := oddTree(t)
 	if err := os.Chown(filepath.Join(dir, "example.org/joe"), 14300, 14300); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestAdoptForeign(t *testing.T) {
 }
 
 func TestFindMaildirs(t *testing.T) {
-	dir := accounts(t)
+	dir := oddTree(t)
 	for from, want := range map[string][]found{
 		"":                {{root: "example.org/joe", user: "example.org/joe"}, {root: "jane/Maildir", user: "jane"}},
 		"jane":            {{root: "jane/Maildir", user: "jane"}},

@@ -14,8 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postrider/auth"
-	"postrider/auth/password"
-	"postrider/auth/userdb"
+	"postrider/cmd/accounts"
 	"postrider/config"
 	"postrider/serve"
 )
@@ -50,15 +49,15 @@ func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error 
 	if err := giveUpRoot(c.User); err != nil {
 		return err
 	}
-	accounts, err := userdb.Open(c.Userdb, userdb.Options{Verifier: password.NewVerifier(password.Limits{}), Logger: logger})
+	backend, err := accounts.Open(c, logger)
 	if err != nil {
-		return fmt.Errorf("accounts: %w", err)
+		return err
 	}
-	return serveAccounts(ctx, c, logger, listeners, auth.Guard{Backend: accounts})
+	return serveAccounts(ctx, c, logger, listeners, backend)
 }
 
 // serveAccounts serves the accounts of a backend, as it stands, on open listeners.
-func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, accounts auth.Backend) error {
+func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, backend auth.Backend) error {
 	syscall.Umask(int(c.Umask))
 	house, closeHouse, err := openHouse(c, logger)
 	if err != nil {
@@ -67,7 +66,7 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 	defer closeHouse()
 	sc := serve.Config{
 		Handover:       &handover{config: c, house: house, logger: logger},
-		Backend:        accounts,
+		Backend:        backend,
 		StartTLS:       c.StartTLS,
 		RequireTLS:     c.RequireTLS,
 		MaxConnections: c.MaxConnections,
