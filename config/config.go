@@ -12,6 +12,8 @@ type Config struct {
 
 	MaxConnections int // in all; 0 is no limit
 	MaxPerAddress  int // from one address; 0 is no limit
+	MaxPerNetwork  int // from one network; 0 is no limit
+	MaxPerAccount  int // sessions of one account; 0 is no limit
 
 	CertFile, KeyFile string // PEM; no certificate, no TLS. KeyFile empty: the key is in CertFile
 	MinTLS            uint16 // crypto/tls version

@@ -28,6 +28,8 @@ func Settings() []Setting {
 		{"SSLPORT", "993", "", "ports", "its ports; empty: no such listener", listen(func(c *Config) *[]string { return &c.ListenTLS })},
 		{"MAXDAEMONS", "10000", "40", "number", "connections in all; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxConnections })},
 		{"MAXPERIP", "50", "4", "number", "connections from one address; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAddress })},
+		{"MAXPERC", "0", "", "number", "connections from one network, 24 bits of IPv4 or 56 of IPv6; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerNetwork })},
+		{"MAXPERACCOUNT", "100", "", "number", "sessions of one account; beyond it the longest silent one of the same address and program makes way; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAccount })},
 
 		{"TLS_CERTFILE", "", "", "path", "PEM file with the certificate and its chain; empty: no TLS", text(func(c *Config) *string { return &c.CertFile })},
 		{"TLS_PRIVATE_KEYFILE", "", "", "path", "PEM file with the key; empty: it is in TLS_CERTFILE", text(func(c *Config) *string { return &c.KeyFile })},

@@ -14,6 +14,7 @@ import (
 	"postrider/auth"
 	"postrider/config"
 	"postrider/login"
+	"postrider/serve"
 	"postrider/session"
 	"postrider/wire"
 )
@@ -23,6 +24,7 @@ import (
 type handover struct {
 	config *config.Config
 	house  *account.House
+	roster *serve.Roster
 	logger *slog.Logger
 }
 
@@ -42,6 +44,13 @@ func (h *handover) Session(ctx context.Context, c *wire.Conn, l *login.Result, r
 	if err := h.mayServe(id, root); err != nil {
 		return refuse(c, err)
 	}
+	leave, err := h.roster.Enter(id.Login, remote.Addr(), c)
+	if err != nil {
+		c.WriteString("* BYE [LIMIT] Too many sessions of your account\r\n")
+		c.Flush()
+		return err
+	}
+	defer leave()
 	a, err := h.house.Open(ctx, accountConfig(h.config, root))
 	if err != nil {
 		return refuse(c, fmt.Errorf("opening the account: %w", err))
