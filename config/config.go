@@ -38,6 +38,18 @@ type Config struct {
 	EnhancedIdle bool   // changes are told by notification
 	PollInterval time.Duration
 
+	TrashFolder    string  // as clients name it, without a prefix
+	EmptyTrash     []Purge // what is removed by age
+	ExpungeToTrash bool    // expunged messages go to the trash
+	LogDeletions   bool
+	NoSort         bool   // SORT and THREAD are refused
+	Outbox         string // directory of the folder that sends, ".Outbox"; empty: none
+	OutboxMultiple bool
+	Sendmail       string // program
+	SenderHeader   string // what names the sender in what it sends
+	Skeleton       string // directory that a new home is copied from; empty: none
+	DebugFile      string // name in the Maildir; a session is written to it if it is there
+
 	LoginTimeout time.Duration // from connect to login
 	IdleTimeout  time.Duration // between two commands
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
@@ -45,6 +57,12 @@ type Config struct {
 
 	LogFormat string // text or json
 	LogLevel  string // debug, info, warn, error
+}
+
+// Purge says that what has lain in a folder for so many days is removed.
+type Purge struct {
+	Folder string // as clients name it, without a prefix; empty: the trash
+	Days   int
 }
 
 // Value is one setting as it came out.

@@ -78,8 +78,10 @@ func imapd(cmd *cobra.Command, c *config.Config, root string) error {
 		return byeFatal(err)
 	}
 	defer pipe.Close()
-	sc := sessionConfig(c, logger)
-	sc.Account, sc.Conn, sc.User = a, wire.NewConn(pipe, new(wire.Buffers)), caller()
+	sc := sessionConfig(c, caller(), logger)
+	sc.Account, sc.Conn = a, wire.NewConn(pipe, new(wire.Buffers))
+	defer transcribe(c, here, sc.Conn, logger)()
+	emptyTrash(cmd.Context(), c, a, logger)
 	defer context.AfterFunc(cmd.Context(), sc.Conn.Interrupt)()
 	stats, err := session.Run(cmd.Context(), sc)
 	if stats.Ending == wire.EndDisconnected {
