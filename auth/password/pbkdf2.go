@@ -60,12 +60,18 @@ func derived(newHash func() stdhash.Hash, salt, sum []byte, rounds int) (hash, e
 		return hash{}, unsupported("wrong length")
 	}
 	return hash{memory: digestMemory, match: func(password string) bool {
-		if len(password) > maxDigestPassword {
+		if !keyable(password) {
 			return false
 		}
 		key, err := pbkdf2.Key(newHash, password, salt, rounds, len(sum))
 		return err == nil && same(string(key), string(sum))
 	}}, nil
+}
+
+// keyable tells whether a password may be the key of an HMAC, which takes zeros at
+// its end for nothing.
+func keyable(password string) bool {
+	return len(password) <= maxDigestPassword && strings.IndexByte(password, 0) < 0
 }
 
 func adapted64(text string) ([]byte, error) {
@@ -132,6 +138,6 @@ func parseSCRAM(stored string) (hash, error) {
 		return hash{}, unsupported("malformed SCRAM keys")
 	}
 	return hash{memory: digestMemory, match: func(password string) bool {
-		return len(password) <= maxDigestPassword && keys.Match(mechanism, password)
+		return keyable(password) && keys.Match(mechanism, password)
 	}}, nil
 }

@@ -29,6 +29,9 @@ func ForMechanism(stored, mechanism string) (clear, prepared string, ok bool) {
 // Mechanisms are those that ForMechanism has something for.
 func Mechanisms(stored string) []string {
 	var names []string
+	if !strings.HasPrefix(stored, "{") && !strings.HasPrefix(stored, "SCRAM-") {
+		return nil
+	}
 	for _, name := range append(sasl.SCRAMMechanisms(), sasl.CRAMMechanisms()...) {
 		if _, _, ok := ForMechanism(stored, name); ok {
 			names = append(names, name)
