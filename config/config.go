@@ -28,6 +28,8 @@ type Config struct {
 	HideWords    []string
 	OnlyWords    []string // nil: all that is built in
 	CheckOwner   bool
+	LoginExec    bool   // a Maildir's own program is run before the session
+	DebugFile    string // in a Maildir, to which the conversation is appended; mostly ""
 	Umask        fs.FileMode
 	Fsync        bool
 	CourierUIDDB string // how Courier's files are kept: follow, live, off
@@ -41,7 +43,7 @@ type Config struct {
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
 	LockTimeout  time.Duration // for other processes to let go of a mailbox
 
-	LogFormat string // text or json
+	LogFormat string // text, json or courier
 	LogLevel  string // debug, info, warn, error
 }
 
