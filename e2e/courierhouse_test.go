@@ -47,6 +47,9 @@ func newCourierHouse(t *testing.T) *courierHouse {
 	h.writeAccounts(t)
 	h.certFile = filepath.Join(h.dir, "cert.pem")
 	h.makeCertificate(t, "localhost")
+	if err := os.Chmod(h.certFile, 0o644); err != nil { // couriertls reads it as another user
+		t.Fatal(err)
+	}
 	h.enter, h.bin = filepath.Join(h.dir, "enter"), filepath.Join(h.dir, "bin")
 	for _, d := range []string{h.bin, h.dir + "/etc", h.dir + "/courier", h.dir + "/run", h.dir + "/run/courier", h.dir + "/run/courier/authdaemon"} {
 		if err := os.Mkdir(d, 0o755); err != nil {
