@@ -28,6 +28,7 @@ type Config struct {
 	HideWords    []string
 	OnlyWords    []string // nil: all that is built in
 	CheckOwner   bool
+	MemoryLimit  int64  // bytes that a session's own process keeps below; 0: none
 	LoginExec    bool   // a Maildir's own program is run before the session
 	DebugFile    string // in a Maildir, to which the conversation is appended; mostly ""
 	Umask        fs.FileMode

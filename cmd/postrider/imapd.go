@@ -54,7 +54,9 @@ func newImapd() *cobra.Command {
 // BYE, in Courier's words.
 func imapd(ctx context.Context, c *config.Config, v *visit, root string) error {
 	syscall.Umask(int(c.Umask))
-	keepBelowLimit()
+	if c.MemoryLimit > 0 {
+		debug.SetMemoryLimit(c.MemoryLimit)
+	}
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a client that is gone is an error of its write
 	logger := newLogger(c, os.Stderr).With("user", v.user, "ip", v.remote.Addr().String(), "port", v.remote.Port(), "tls", v.tls)
 	if err := v.admit(ctx, c, root, logger); err != nil {
@@ -125,15 +127,6 @@ func (v *visit) stream(c *config.Config) (net.Conn, func(), error) {
 		log.Close() // of nil, too
 		restore()
 	}, nil
-}
-
-// keepBelowLimit has the collector work harder as the memory that "ulimit -d" leaves runs
-// short: a Go program that reaches the limit dies.
-func keepBelowLimit() {
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_DATA, &limit) == nil && limit.Cur < 1<<40 {
-		debug.SetMemoryLimit(int64(limit.Cur / 4 * 3))
-	}
 }
 
 // byeFatal tells the client why there is no session.
