@@ -40,7 +40,7 @@ var mayImport = map[string]string{
 	"login":   "imap wire auth sasl",
 	"session": "mail imap wire message search mailbox account",
 	// 5: listeners
-	"serve": "wire login auth",
+	"serve": "imap wire login auth", // imap: floors 4 and 5 are those that make a status
 	// 6: settings and figures
 	"config": "",
 	// a client, to look at servers from outside: it shares nothing with ours
@@ -67,6 +67,10 @@ var neverReach = []struct{ from, to, why string }{
 	{"login", "account", "what a stranger reaches before the password contains no mail code"},
 	{"login", "mailbox", "what a stranger reaches before the password contains no mail code"},
 	{"login", "maildir", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "session", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "account", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "mailbox", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "maildir", "what a stranger reaches before the password contains no mail code"},
 	{"serve", "session", "a front without mail code can be linked"},
 	{"serve", "account", "a front without mail code can be linked"},
 	{"session", "auth", "a session knows who somebody is, not how that was proved"},

@@ -24,6 +24,9 @@ var (
 	// ErrUnusable: the password is right, what is recorded of the account does
 	// not do for a session (no home, uid 0, ...).
 	ErrUnusable = errors.New("account record is unusable")
+	// ErrThrottled: too many wrong passwords came from there lately; the attempt
+	// was not looked at.
+	ErrThrottled = errors.New("too many failed logins lately")
 )
 
 // Request says who asks for whom, for what, from where. It holds no secret, so

@@ -100,7 +100,7 @@ func acceptable(s string, limit int) bool {
 
 // outcome makes an error that is none of the package's a temporary failure.
 func outcome(err error) error {
-	for _, known := range []error{ErrRejected, ErrTemporary, ErrExpired, ErrDisabled, ErrInsecure, ErrUnusable} {
+	for _, known := range []error{ErrRejected, ErrTemporary, ErrExpired, ErrDisabled, ErrInsecure, ErrUnusable, ErrThrottled} {
 		if errors.Is(err, known) {
 			return err
 		}

@@ -12,6 +12,8 @@ type Config struct {
 
 	MaxConnections int // in all; 0 is no limit
 	MaxPerAddress  int // from one address; 0 is no limit
+	MaxPerNetwork  int // from one network; 0 is no limit
+	MaxPerAccount  int // sessions of one account; 0 is no limit
 
 	CertFile, KeyFile string // PEM; no certificate, no TLS. KeyFile empty: the key is in CertFile
 	MinTLS            uint16 // crypto/tls version
@@ -28,9 +30,8 @@ type Config struct {
 	HideWords    []string
 	OnlyWords    []string // nil: all that is built in
 	CheckOwner   bool
-	MemoryLimit  int64  // bytes that a session's own process keeps below; 0: none
-	LoginExec    bool   // a Maildir's own program is run before the session
-	DebugFile    string // in a Maildir, to which the conversation is appended; mostly ""
+	MemoryLimit  int64 // bytes that a session's own process keeps below; 0: none
+	LoginExec    bool  // a Maildir's own program is run before the session
 	Umask        fs.FileMode
 	Fsync        bool
 	CourierUIDDB string // how Courier's files are kept: follow, live, off
@@ -39,6 +40,18 @@ type Config struct {
 	EnhancedIdle bool   // changes are told by notification
 	PollInterval time.Duration
 
+	TrashFolder    string  // as clients name it, without a prefix
+	EmptyTrash     []Purge // what is removed by age
+	ExpungeToTrash bool    // expunged messages go to the trash
+	LogDeletions   bool
+	NoSort         bool   // SORT and THREAD are refused
+	Outbox         string // directory of the folder that sends, ".Outbox"; empty: none
+	OutboxMultiple bool
+	Sendmail       string // program
+	SenderHeader   string // what names the sender in what it sends
+	Skeleton       string // directory that a new home is copied from; empty: none
+	DebugFile      string // name in the Maildir; a session is written to it if it is there
+
 	LoginTimeout time.Duration // from connect to login
 	IdleTimeout  time.Duration // between two commands
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
@@ -46,6 +59,12 @@ type Config struct {
 
 	LogFormat string // text, json or courier
 	LogLevel  string // debug, info, warn, error
+}
+
+// Purge says that what has lain in a folder for so many days is removed.
+type Purge struct {
+	Folder string // as clients name it, without a prefix; empty: the trash
+	Days   int
 }
 
 // Value is one setting as it came out.

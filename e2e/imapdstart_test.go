@@ -212,7 +212,7 @@ func TestDebugFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, wanted := range []string{"WRITE: x1 OK", "READ: a NOOP\r\n", "b LOGOUT\r\n", "b OK LOGOUT"} {
+	for _, wanted := range []string{"S: x1 OK", "C: a NOOP\r\n", "C: b LOGOUT\r\n", "S: b OK LOGOUT"} {
 		if !strings.Contains(string(text), wanted) {
 			t.Errorf("%q is missing in %q", wanted, text)
 		}

@@ -33,7 +33,7 @@ func Open(c *config.Config, logger *slog.Logger) (auth.Backend, error) {
 	if len(opened) == 0 {
 		return nil, fmt.Errorf("authmodulelist names no module that is there; there are %s", strings.Join(Names(), ", "))
 	}
-	return auth.Guard{Backend: auth.Chain(opened...)}, nil
+	return auth.Guard{Backend: auth.NewBrake(auth.Chain(opened...))}, nil
 }
 
 // Names are the modules that can stand in authmodulelist.

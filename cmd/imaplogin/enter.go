@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"postrider/auth"
+	"postrider/cmd/skeleton"
 	"postrider/login"
 )
 
@@ -23,6 +24,9 @@ func (d *door) enter(ctx context.Context, l *login.Result) error {
 		return d.refuse(l.Identity, err)
 	}
 	path, err := program(d.imapd)
+	if err == nil && d.Config.Skeleton != "" {
+		err = skeleton.Copy(d.Config.Skeleton, who.home, who.uid, who.gid)
+	}
 	if err != nil {
 		return d.refuse(l.Identity, err)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"postrider/cmd/imaplogin"
 	"postrider/config"
-	"postrider/session"
 )
 
 // courierDir is where imaplogin looks for Courier's files, if there is no settings
@@ -33,6 +32,9 @@ func (w *where) loadChain(readsFiles bool) (*config.Loaded, error) {
 		}
 	}
 	loaded, err := config.Load(o)
+	if err == nil {
+		err = checkFolders(&loaded.Config)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +79,10 @@ func runImaplogin(c *cobra.Command, from *where, args []string) error {
 		return err
 	}
 	logger := newLogger(&loaded.Config, os.Stderr)
+	offered := sessionConfig(&loaded.Config, "", logger)
 	err = imaplogin.Run(c.Context(), imaplogin.Options{
 		Config: &loaded.Config, Logger: logger, In: os.Stdin, Out: os.Stdout, Environment: os.Environ(),
-		Self: self, Session: session.Capabilities(hidden(&loaded.Config)), Args: args,
+		Self: self, Session: offered.Capabilities(), Args: args,
 	})
 	var ended *exec.ExitError
 	switch {

@@ -41,6 +41,7 @@ func newImapd() *cobra.Command {
 			}
 			loaded, err := load()
 			if err != nil {
+				fmt.Print("* BYE [UNAVAILABLE] The server's settings have a mistake; please tell your mail administrator\r\n")
 				return err
 			}
 			return imapd(c.Context(), &loaded.Config, v, v.root(args))
@@ -76,13 +77,15 @@ func imapd(ctx context.Context, c *config.Config, v *visit, root string) error {
 		return byeFatal(logger, err)
 	}
 	defer a.Close()
-	stream, closeStream, err := v.stream(c)
+	stream, closeStream, err := v.stream()
 	if err != nil {
 		return byeFatal(logger, err)
 	}
 	defer closeStream()
-	sc := sessionConfig(c, logger)
-	sc.Account, sc.Conn, sc.User, sc.FirstTag = a, wire.NewConn(stream, new(wire.Buffers)), v.user, v.tag
+	sc := sessionConfig(c, v.user, logger)
+	sc.Account, sc.Conn, sc.FirstTag = a, wire.NewConn(stream, new(wire.Buffers)), v.tag
+	defer transcribe(c, here, sc.Conn, logger)()
+	emptyTrash(ctx, c, a, logger)
 	defer context.AfterFunc(ctx, sc.Conn.Interrupt)()
 	return v.session(ctx, sc, logger)
 }
@@ -106,7 +109,7 @@ func (v *visit) session(ctx context.Context, sc session.Config, logger *slog.Log
 
 // stream is standard input and output. From a shell they may be shared with others, so
 // that nothing of theirs is changed.
-func (v *visit) stream(c *config.Config) (net.Conn, func(), error) {
+func (v *visit) stream() (net.Conn, func(), error) {
 	stream, err := wire.NewPipe(os.Stdin, os.Stdout)
 	restore := func() error { return nil }
 	if v.chain {
@@ -118,13 +121,8 @@ func (v *visit) stream(c *config.Config) (net.Conn, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	log := openDebugFile(c.DebugFile)
-	if log != nil {
-		stream = &overheard{Conn: stream, log: log}
-	}
 	return stream, func() {
 		stream.Close()
-		log.Close() // of nil, too
 		restore()
 	}, nil
 }

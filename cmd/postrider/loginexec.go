@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"sync"
 	"syscall"
 )
 
@@ -35,51 +32,4 @@ func loginExec(ctx context.Context) error {
 		return err
 	}
 	return os.Remove(name)
-}
-
-// openDebugFile opens the file of the Maildir that IMAPDEBUGFILE names, nil if it is
-// not there: whoever wants it makes it.
-func openDebugFile(name string) *os.File {
-	if name == "" || name != filepath.Base(name) {
-		return nil
-	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil
-	}
-	return f
-}
-
-// overheard is a connection of which everything is written down.
-type overheard struct {
-	net.Conn
-	mu  sync.Mutex
-	log *os.File
-}
-
-func (o *overheard) Read(p []byte) (int, error) {
-	n, err := o.Conn.Read(p)
-	o.note("READ: ", p[:n])
-	return n, err
-}
-
-func (o *overheard) Write(p []byte) (int, error) {
-	n, err := o.Conn.Write(p)
-	o.note("WRITE: ", p[:n])
-	return n, err
-}
-
-// note writes down one piece. A log that is full is no reason to end a session.
-func (o *overheard) note(what string, p []byte) {
-	if len(p) == 0 {
-		return
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.log.WriteString(what)
-	o.log.Write(p)
 }

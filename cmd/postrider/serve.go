@@ -65,12 +65,13 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 	}
 	defer closeHouse()
 	sc := serve.Config{
-		Handover:       &handover{config: c, house: house, logger: logger},
+		Handover:       &handover{config: c, house: house, roster: serve.NewRoster(c.MaxPerAccount), logger: logger},
 		Backend:        backend,
 		StartTLS:       c.StartTLS,
 		RequireTLS:     c.RequireTLS,
 		MaxConnections: c.MaxConnections,
 		MaxPerAddress:  c.MaxPerAddress,
+		MaxPerNetwork:  c.MaxPerNetwork,
 		LoginTimeout:   c.LoginTimeout,
 		DrainTimeout:   c.DrainTimeout,
 		Logger:         logger,
