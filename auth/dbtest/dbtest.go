@@ -55,7 +55,7 @@ func directory(t testing.TB, name string) (dir string, owner *syscall.SysProcAtt
 	if err := os.Chown(dir, uid, gid); err != nil {
 		t.Fatal(err)
 	}
-	return dir, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, Pdeathsig: syscall.SIGKILL}
+	return dir, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
 // run runs a program as the database's user, to its end.
@@ -73,7 +73,10 @@ func (d *Daemon) Start() {
 	d.t.Helper()
 	d.said.Reset()
 	d.cmd = exec.Command(d.args[0], d.args[1:]...)
-	d.cmd.SysProcAttr, d.cmd.Dir = d.owner, d.Dir
+	d.cmd.SysProcAttr, d.cmd.Dir = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}, d.Dir
+	if d.owner != nil {
+		d.cmd.SysProcAttr.Credential = d.owner.Credential
+	}
 	d.cmd.Stdout, d.cmd.Stderr = &d.said, &d.said
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatalf("%v (scripts/setup.sh installs what is missing)", err)
@@ -95,9 +98,23 @@ func (d *Daemon) Stop() {
 	if d.cmd == nil {
 		return
 	}
-	d.cmd.Process.Kill()
+	syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL)
 	d.cmd.Wait()
 	d.cmd = nil
+}
+
+// Stall makes the daemon take no notice of anybody until Resume.
+func (d *Daemon) Stall() { d.signal(syscall.SIGSTOP) }
+
+// Resume lets it go on.
+func (d *Daemon) Resume() { d.signal(syscall.SIGCONT) }
+
+// signal is for the daemon and the processes that it made.
+func (d *Daemon) signal(s syscall.Signal) {
+	d.t.Helper()
+	if err := syscall.Kill(-d.cmd.Process.Pid, s); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // begin starts a daemon for the first time, and has it stopped when the test ends.
@@ -179,15 +196,16 @@ func Settings(t testing.TB, lines ...string) (path string) {
 	return path
 }
 
-// Accounts are statements that make a table of accounts: two that work and one that
-// may not use IMAP, all with the password "secret", under a login with odd characters,
-// too.
+// Accounts are statements that make a table of accounts, all with the password "secret":
+// some that work, one of them under an odd login, and some that are closed, inactive,
+// root's, or to be changed.
 func Accounts() string {
 	return `CREATE TABLE users (id VARCHAR(128) PRIMARY KEY, crypt VARCHAR(128), clear VARCHAR(128), name VARCHAR(128), uid INTEGER, gid INTEGER, home VARCHAR(255), maildir VARCHAR(255), quota VARCHAR(255), options VARCHAR(255), active INTEGER);
 INSERT INTO users VALUES ('jane@example.com', '{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=', NULL, 'Jane Doe', 14300, 14300, '/home/jane', 'Maildir', '1000000S', 'group=staff', 1);
 INSERT INTO users VALUES ('o''neil "x" \ %_@example.com', NULL, 'secret', '', 14301, 14301, '/home/oneil', '', '', '', 1);
 INSERT INTO users VALUES ('closed@example.com', NULL, 'secret', '', 14302, 14302, '/home/closed', '', '', 'disableimap=1', 1);
 INSERT INTO users VALUES ('left@example.com', NULL, 'secret', '', 14303, 14303, '/home/left', '', '', '', 0);
+INSERT INTO users VALUES ('moves@example.com', '{SHA256}K7gNU3sdo+OL0wNhqoVWhr3g6s1xYv72ol/pe/Unols=', 'secret', '', 14304, 14304, '/home/moves', '', '', '', 1);
 INSERT INTO users VALUES ('root@example.com', NULL, 'secret', '', 0, 0, '/root', '', '', '', 1);
 `
 }

@@ -25,8 +25,19 @@ func Open(path string, o sqlquery.Options) (*sqlquery.Table, error) {
 		Prefix:  "MYSQL_",
 		Dialect: sqlquery.Dialect{Parameter: func(int) string { return "?" }, Backslash: true, DoubleQuoted: true, HashIsComment: true},
 		Connect: connect,
+		Unwritable: func(err error) bool {
+			var e *driver.MySQLError
+			return errors.As(err, &e) && (e.Number == mixOfCollations || e.Number == wrongString || e.Number == noConversion)
+		},
 	}, o)
 }
+
+// Numbers of errors that say that a text has no form in a column's character set.
+const (
+	mixOfCollations = 1267
+	wrongString     = 1366
+	noConversion    = 3854
+)
 
 const (
 	connectTime = 5 * time.Second

@@ -29,6 +29,6 @@ func TestRealDatabase(t *testing.T) {
 	conformance.Test(t, func(t *testing.T) conformance.Fixture {
 		table, v := open(t, sqltest.Columns("MYSQL_")...)
 		return conformance.Fixture{Backend: table, Login: "jane@example.com", Password: "secret", Disabled: "closed@example.com",
-			Checks: v.Checks, Break: db.Stop, Mend: db.Start}
+			Checks: v.Checks, Break: db.Stop, Mend: db.Start, Stall: db.Stall, Resume: db.Resume}
 	})
 }

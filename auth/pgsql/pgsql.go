@@ -4,12 +4,14 @@ package pgsql
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"postrider/auth/rcfile"
@@ -22,8 +24,18 @@ func Open(path string, o sqlquery.Options) (*sqlquery.Table, error) {
 		Prefix:  "PGSQL_",
 		Dialect: sqlquery.Dialect{Parameter: func(n int) string { return "$" + strconv.Itoa(n) }},
 		Connect: connect,
+		Unwritable: func(err error) bool {
+			var e *pgconn.PgError
+			return errors.As(err, &e) && (e.Code == codeRepertoire || e.Code == codeUntranslatable)
+		},
 	}, o)
 }
+
+// Codes of errors that say that a text has no form in the database's encoding.
+const (
+	codeRepertoire     = "22021"
+	codeUntranslatable = "22P05"
+)
 
 const connectTime = 5 * time.Second
 

@@ -16,6 +16,9 @@ type Driver struct {
 	Dialect Dialect
 	// Connect makes the pool, without connecting.
 	Connect func(rcfile.Values) (*sql.DB, error)
+	// Unwritable reports that a text cannot be written in the character set of what it
+	// is compared with, so that nothing there can be equal to it; nil: that is no error.
+	Unwritable func(error) bool
 }
 
 // The pool's bounds.
@@ -31,18 +34,20 @@ type database struct {
 	account, delivery *Query // delivery: for the service "courier"
 	domain            string // appended to logins without one
 	enumerate, change *Query // nil: there is none
+	clear             bool   // passwords may be stored in clear
+	unwritable        func(error) bool
 }
 
 // open makes of the settings what they say.
 func (d Driver) open(v rcfile.Values) (*database, error) {
-	db := &database{domain: v["DEFAULT_DOMAIN"]}
+	db := &database{domain: v["DEFAULT_DOMAIN"], unwritable: d.Unwritable}
 	var err error
 	get := func(name string) string { return v[d.Prefix+name] }
 	if clause := get("SELECT_CLAUSE"); clause != "" {
 		if db.account, err = d.compile("SELECT_CLAUSE", clause); err != nil {
 			return nil, err
 		}
-		db.delivery = db.account
+		db.delivery, db.clear = db.account, true
 	} else if err := d.defaultQueries(db, v); err != nil {
 		return nil, err
 	}
@@ -83,6 +88,7 @@ func (d Driver) defaultQueries(db *database, v rcfile.Values) error {
 	if crypt == "''" && clear == "''" {
 		return fmt.Errorf("neither %sCRYPT_PWFIELD nor %[1]sCLEAR_PWFIELD is set", d.Prefix)
 	}
+	db.clear = clear != "''"
 	login, where := get("LOGIN_FIELD", "id"), get("WHERE_CLAUSE", "1=1")
 	common := []string{get("UID_FIELD", "uid"), get("GID_FIELD", "gid"), get("HOME_FIELD", "home")}
 	rest := []string{get("QUOTA_FIELD", "''"), get("NAME_FIELD", "''"), get("AUXOPTIONS_FIELD", "''")}

@@ -119,15 +119,18 @@ func (t *Table) record(ctx context.Context, r auth.Request) (*record, error) {
 	asked, cancel := context.WithTimeout(ctx, queryTime)
 	defer cancel()
 	rows, err := db.QueryContext(asked, query.Text, query.Arguments(db.values(r.Login, r.Service))...)
-	if err != nil {
-		return nil, t.failed(ctx, err)
+	var rec *record
+	if err == nil {
+		defer rows.Close()
+		rec, err = first(rows)
 	}
-	defer rows.Close()
-	rec, err := first(rows)
-	if err != nil && !errors.Is(err, auth.ErrRejected) {
-		return nil, t.failed(ctx, err)
+	switch {
+	case err == nil:
+		return rec, nil
+	case errors.Is(err, auth.ErrRejected), db.unwritable != nil && db.unwritable(err):
+		return nil, auth.ErrRejected
 	}
-	return rec, err
+	return nil, t.failed(ctx, err)
 }
 
 // failed is a question without an answer: given up by who asked, or temporary.
@@ -162,16 +165,28 @@ func first(rows *sql.Rows) (*record, error) {
 		}
 		return nil, auth.ErrRejected
 	}
-	values := make([]sql.NullString, max(len(columns), 10))
-	to := make([]any, len(columns))
-	for i := range to {
-		to[i] = &values[i]
+	r := new(record)
+	var to []any
+	for _, field := range []*string{&r.login, &r.crypt, &r.clear, &r.uid, &r.gid, &r.home, &r.maildir, &r.quota, &r.name, &r.options} {
+		to = append(to, text{field})
 	}
-	if err := rows.Scan(to...); err != nil {
-		return nil, err
+	for len(to) < len(columns) {
+		to = append(to, text{new(string)})
 	}
-	v := func(i int) string { return values[i].String }
-	return &record{v(0), v(1), v(2), v(3), v(4), v(5), v(6), v(7), v(8), v(9)}, nil
+	return r, rows.Scan(to[:len(columns)]...)
+}
+
+// text is a column as text: NULL is an empty one.
+type text struct{ to *string }
+
+// Scan implements sql.Scanner.
+func (t text) Scan(value any) error {
+	var s sql.NullString
+	if err := s.Scan(value); err != nil {
+		return err
+	}
+	*t.to = s.String
+	return nil
 }
 
 // stored is the password in the form of package password.

@@ -37,6 +37,21 @@ func Test(t *testing.T, d Database) {
 			accounts(t, table)
 		})
 	}
+	t.Run("change", func(t *testing.T) {
+		for _, lines := range [][]string{Columns(d.Prefix), {clause,
+			d.Prefix + `CHPASS_CLAUSE UPDATE users SET crypt = '$(newpass_crypt)', clear = '$(newpass)' WHERE id = '$(local_part)@$(domain)'`}} {
+			table, _ := d.Open(t, lines...)
+			changes(t, table)
+		}
+	})
+	t.Run("enumerate", func(t *testing.T) {
+		table, _ := d.Open(t, clause, d.Prefix+`ENUMERATE_CLAUSE SELECT id, uid, gid, home, maildir, options FROM users WHERE uid > 14302`)
+		var found []string
+		err := table.Enumerate(t.Context(), func(id *auth.Identity) error { found = append(found, id.Login); return nil })
+		if err != nil || len(found) != 2 {
+			t.Errorf("%q, %v", found, err)
+		}
+	})
 	t.Run("pop3", func(t *testing.T) {
 		table, _ := d.Open(t, clause)
 		_, err := table.Authenticate(t.Context(), auth.Request{Login: "jane@example.com", Service: "pop3"}, "secret")
@@ -79,5 +94,30 @@ func accounts(t *testing.T, table *sqlquery.Table) {
 	}
 	if _, err := ask("jane", "secret"); err != nil {
 		t.Error("afterwards:", err)
+	}
+}
+
+// changes changes a password there and back, with characters that mean something.
+func changes(t *testing.T, table *sqlquery.Table) {
+	r := auth.Request{Login: "moves@example.com", Service: "imap"}
+	passwords := []string{"secret", `n'ew "; DROP TABLE users; -- \`, "secret"}
+	for i, old := range passwords[:2] {
+		next := passwords[i+1]
+		if err := table.ChangePassword(t.Context(), r, old, next); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := table.Authenticate(t.Context(), r, next); err != nil {
+			t.Errorf("the new password: %v", err)
+		}
+		if _, err := table.Authenticate(t.Context(), r, old); !errors.Is(err, auth.ErrRejected) {
+			t.Errorf("the old password: %v", err)
+		}
+		if err := table.ChangePassword(t.Context(), r, old, "x"); !errors.Is(err, auth.ErrRejected) {
+			t.Errorf("changed with the old password: %v", err)
+		}
+		keys, err := table.LookupSecret(t.Context(), r, "CRAM-MD5")
+		if err != nil || keys.Clear.Reveal() != next {
+			t.Errorf("the secret of CRAM: %v", err)
+		}
 	}
 }
