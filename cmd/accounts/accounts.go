@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"postrider/auth"
+	"postrider/auth/ldap"
 	"postrider/auth/mysql"
 	"postrider/auth/password"
 	"postrider/auth/pgsql"
@@ -78,6 +79,7 @@ func modules() []module {
 		{"authmysql", openTable("authmysqlrc", mysql.Open)},
 		{"authpgsql", openTable("authpgsqlrc", pgsql.Open)},
 		{"authsqlite", openTable("authsqliterc", sqlite.Open)},
+		{"authldap", openLDAP},
 	}
 }
 
@@ -98,4 +100,17 @@ func openTable(file string, open func(string, sqlquery.Options) (*sqlquery.Table
 		}
 		return table, nil
 	}
+}
+
+func openLDAP(s source) (auth.Backend, error) {
+	b, err := ldap.Open(filepath.Join(s.config.AuthDir, "authldaprc"), ldap.Options{
+		Verifier: s.verifier, Logger: s.logger, CACert: s.config.LDAPCACert, RequireCert: s.config.LDAPRequireCert,
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", errNotSetUp, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
