@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,8 +17,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	args := os.Args[1:]
-	if filepath.Base(os.Args[0]) == "imapd" {
-		args = append([]string{"imapd"}, args...)
+	if name := filepath.Base(os.Args[0]); name == "imapd" || slices.Contains(toolNames(), name) {
+		args = append([]string{name}, args...)
 	}
 	root := newRoot()
 	root.SetArgs(args)
@@ -51,6 +52,7 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
 	root.AddCommand(newVerifyIdle())
+	root.AddCommand(newTools()...)
 	return root
 }
 
