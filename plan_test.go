@@ -52,6 +52,7 @@ var mayImport = map[string]string{
 	"auth/userdb":      "auth/password",
 	"auth/passwd":      "auth/password auth/textfile",
 	"auth/textfile":    "",
+	"auth/pam":         "",
 	"auth/static":      "auth/password",
 	"auth/conformance": "auth/password",
 
