@@ -30,6 +30,8 @@ type Config struct {
 	HideWords    []string
 	OnlyWords    []string // nil: all that is built in
 	CheckOwner   bool
+	MemoryLimit  int64 // bytes that a session's own process keeps below; 0: none
+	LoginExec    bool  // a Maildir's own program is run before the session
 	Umask        fs.FileMode
 	Fsync        bool
 	CourierUIDDB string // how Courier's files are kept: follow, live, off
@@ -55,7 +57,7 @@ type Config struct {
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
 	LockTimeout  time.Duration // for other processes to let go of a mailbox
 
-	LogFormat string // text or json
+	LogFormat string // text, json or courier
 	LogLevel  string // debug, info, warn, error
 }
 
