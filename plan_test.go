@@ -51,6 +51,8 @@ var mayImport = map[string]string{
 	// sub-packages that need more than what they lie below
 	"auth/userdb":      "auth/password",
 	"auth/static":      "auth/password",
+	"auth/authdaemon":  "auth/socket",
+	"auth/dovecot":     "auth/socket",
 	"auth/conformance": "auth/password",
 
 	// for tests only: transcripts of several clients

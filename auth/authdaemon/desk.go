@@ -19,7 +19,7 @@ import (
 type desk struct {
 	modules  []module
 	defaults auth.Options
-	brake    *auth.Brake
+	brake    Brake
 	log      *slog.Logger
 	trace    func(line string)
 }
@@ -39,7 +39,10 @@ type able interface {
 }
 
 func newDesk(c Config) *desk {
-	d := &desk{defaults: c.DefaultOptions, brake: auth.NewBrake(nil), log: c.Logger, trace: c.Trace}
+	d := &desk{defaults: c.DefaultOptions, brake: c.Brake, log: c.Logger, trace: c.Trace}
+	if d.brake == nil {
+		d.brake = auth.NewBrake(nil)
+	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -194,7 +197,8 @@ func (d *desk) list(ctx context.Context, to io.Writer) error {
 		case errors.Is(err, errors.ErrUnsupported):
 			continue
 		case err != nil:
-			return errors.Join(w.Flush(), fmt.Errorf("listing the accounts of %s: %w", m.name, err))
+			d.log.Error("accounts were not listed to their end", "module", m.name, "err", err.Error())
+			return w.Flush()
 		}
 		if _, err := w.WriteString(head); err != nil {
 			return err
