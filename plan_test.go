@@ -50,6 +50,8 @@ var mayImport = map[string]string{
 
 	// sub-packages that need more than what they lie below
 	"auth/userdb":      "auth/password",
+	"auth/passwd":      "auth/password auth/textfile",
+	"auth/textfile":    "",
 	"auth/static":      "auth/password",
 	"auth/authdaemon":  "auth/socket",
 	"auth/dovecot":     "auth/socket",
