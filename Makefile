@@ -17,12 +17,15 @@ DEMO ?= demo
 RACE ?=
 SEED ?= 1
 
+# The names of Courier's programs and modules that the program goes by, too.
+NAMES = imapd imaplogin authuserdb authdaemon \
+	authtest authpasswd authenumerate userdb makeuserdb userdbpw pw2userdb
+
 .PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
-	ln -sf postrider bin/imapd
-	for name in authtest authpasswd authenumerate userdb makeuserdb userdbpw pw2userdb; do ln -sf postrider bin/$$name; done
+	for name in $(NAMES); do ln -sf postrider bin/$$name; done
 
 # pam is the program that asks PAM for the server: it alone links C, and needs
 # libpam0g-dev. It is not needed where authmodulelist does not name authpam.

@@ -54,6 +54,8 @@ var mayImport = map[string]string{
 	"auth/textfile":    "",
 	"auth/pam":         "",
 	"auth/static":      "auth/password",
+	"auth/authdaemon":  "auth/socket",
+	"auth/dovecot":     "auth/socket",
 	"auth/conformance": "auth/password",
 
 	// for tests only: transcripts of several clients
@@ -70,6 +72,10 @@ var neverReach = []struct{ from, to, why string }{
 	{"login", "account", "what a stranger reaches before the password contains no mail code"},
 	{"login", "mailbox", "what a stranger reaches before the password contains no mail code"},
 	{"login", "maildir", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "session", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "account", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "mailbox", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "maildir", "what a stranger reaches before the password contains no mail code"},
 	{"serve", "session", "a front without mail code can be linked"},
 	{"serve", "account", "a front without mail code can be linked"},
 	{"session", "auth", "a session knows who somebody is, not how that was proved"},

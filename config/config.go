@@ -39,6 +39,8 @@ type Config struct {
 	HideWords    []string
 	OnlyWords    []string // nil: all that is built in
 	CheckOwner   bool
+	MemoryLimit  int64 // bytes that a session's own process keeps below; 0: none
+	LoginExec    bool  // a Maildir's own program is run before the session
 	Umask        fs.FileMode
 	Fsync        bool
 	CourierUIDDB string // how Courier's files are kept: follow, live, off
@@ -47,13 +49,31 @@ type Config struct {
 	EnhancedIdle bool   // changes are told by notification
 	PollInterval time.Duration
 
+	TrashFolder    string  // as clients name it, without a prefix
+	EmptyTrash     []Purge // what is removed by age
+	ExpungeToTrash bool    // expunged messages go to the trash
+	LogDeletions   bool
+	NoSort         bool   // SORT and THREAD are refused
+	Outbox         string // directory of the folder that sends, ".Outbox"; empty: none
+	OutboxMultiple bool
+	Sendmail       string // program
+	SenderHeader   string // what names the sender in what it sends
+	Skeleton       string // directory that a new home is copied from; empty: none
+	DebugFile      string // name in the Maildir; a session is written to it if it is there
+
 	LoginTimeout time.Duration // from connect to login
 	IdleTimeout  time.Duration // between two commands
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
 	LockTimeout  time.Duration // for other processes to let go of a mailbox
 
-	LogFormat string // text or json
+	LogFormat string // text, json or courier
 	LogLevel  string // debug, info, warn, error
+}
+
+// Purge says that what has lain in a folder for so many days is removed.
+type Purge struct {
+	Folder string // as clients name it, without a prefix; empty: the trash
+	Days   int
 }
 
 // Value is one setting as it came out.

@@ -86,6 +86,7 @@ func TestDefaults(t *testing.T) {
 		MinTLS: tls.VersionTLS12, StartTLS: true, Modules: []string{"authuserdb"}, Userdb: "/etc/postrider/userdb", Maildir: "Maildir",
 		Encoding: "auto", HideWords: nil, CheckOwner: true, Umask: 0o077, Fsync: true, AppendLimit: 100 << 20,
 		CourierUIDDB: "follow", UseLocks: true,
+		TrashFolder: "Trash", Sendmail: "/usr/sbin/sendmail", SenderHeader: "X-IMAP-Sender",
 		EnhancedIdle: true, PollInterval: time.Minute, LoginTimeout: time.Minute, IdleTimeout: 30 * time.Minute,
 		DrainTimeout: 10 * time.Second, LockTimeout: 30 * time.Second, LogFormat: "text", LogLevel: "info",
 	}
@@ -211,6 +212,25 @@ func TestEnhancedIdle(t *testing.T) {
 		}
 		if shown := strings.Contains(out.String(), "# note: 0 is what Courier shipped"); shown != (c.noted && c.enhanced) {
 			t.Errorf("%s: the note is shown: %v", name, shown)
+		}
+	}
+}
+
+func TestEmptyTrash(t *testing.T) {
+	for text, want := range map[string][]Purge{
+		"":                     nil,
+		"7":                    {{"", 7}},
+		"Trash:7":              {{"Trash", 7}},
+		"Trash:0, Sent.Old:30": {{"Trash", 1}, {"Sent.Old", 30}},
+	} {
+		l, err := Load(Options{Environment: []string{"IMAP_EMPTYTRASH=" + text}})
+		if d := cmp.Diff(want, l.Config.EmptyTrash); d != "" || err != nil {
+			t.Errorf("%q: %v, %s", text, err, d)
+		}
+	}
+	for _, text := range []string{"Trash", "Trash:week", ":7", "Trash:-1"} {
+		if _, err := Load(Options{Environment: []string{"IMAP_EMPTYTRASH=" + text}}); err == nil {
+			t.Errorf("%q is taken", text)
 		}
 	}
 }

@@ -17,6 +17,7 @@ type Options struct {
 	CourierDir  string   // read imapd, imapd-ssl and authdaemonrc of this directory
 	File        string   // or this one file
 	FileMissing bool     // File need not exist
+	Courier     bool     // Courier's defaults, and the environment is what its scripts made of its files
 	Environment []string // NAME=value, overrides the files; names that are no settings are ignored
 }
 
@@ -30,11 +31,12 @@ func Load(o Options) (*Loaded, error) {
 	}
 	loaded := &Loaded{}
 	known := make(map[string]bool)
+	courier := o.CourierDir != "" || o.Courier
 	settings := Settings()
 	for i := range settings {
 		s := &settings[i]
 		known[s.Name] = true
-		v := Value{Setting: s, Text: s.DefaultFor(o.CourierDir != ""), Source: "default"}
+		v := Value{Setting: s, Text: s.DefaultFor(courier), Source: "default"}
 		at := Mistake{File: "default"}
 		a, ok := found[s.Name]
 		if ok && o.CourierDir != "" {
@@ -46,7 +48,7 @@ func Load(o Options) (*Loaded, error) {
 		if ok {
 			v.Text, v.Source, at = a.Value, fmt.Sprintf("%s:%d", a.File, a.Line), Mistake{File: a.File, Line: a.Line}
 		}
-		if text, ok := lookup(o.Environment, s.Name); ok {
+		if text, ok := lookup(o.Environment, s.Name); ok && !(o.Courier && shipped(Assignment{Name: s.Name, Value: text}) != "") {
 			v.Text, v.Source, v.Note, at = text, "environment", "", Mistake{File: "environment"}
 		}
 		if s.apply != nil {
@@ -148,6 +150,9 @@ func (l *Loaded) Text(name string) string {
 	}
 	return ""
 }
+
+// IsDefault reports whether nobody has set a setting.
+func (l *Loaded) IsDefault(name string) bool { return l.source(name) == "default" }
 
 // at is a mistake in the value of a setting.
 func (l *Loaded) at(name, text string) Mistake {

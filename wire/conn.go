@@ -66,6 +66,8 @@ type Conn struct {
 	interrupted bool
 	farewell    *imap.Status // why, if the server does not go down
 
+	transcript *Transcript // nil: nobody listens
+
 	heard  atomic.Int64  // when input came last, in Unix seconds
 	client atomic.Uint64 // what the client says that it is, as a hash
 }
@@ -152,6 +154,7 @@ func (c *Conn) await(p []byte, d time.Duration) (n int, ev Event, err error) {
 	c.read += int64(n)
 	if n > 0 {
 		c.heard.Store(time.Now().Unix())
+		c.transcript.add("C: ", p[:n])
 	}
 	woken, interrupted := c.endWait(n == 0)
 	switch {
@@ -351,6 +354,7 @@ func (c *deadlineWriter) Write(p []byte) (int, error) {
 			return total, (*Conn)(c).fail(err)
 		}
 		n, err := c.net.Write(p[:min(len(p), writeBufferSize)])
+		c.transcript.add("S: ", p[:n])
 		total += n
 		c.wrote += int64(n)
 		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {

@@ -12,6 +12,7 @@ import (
 
 	"postrider/account"
 	"postrider/auth"
+	"postrider/cmd/skeleton"
 	"postrider/config"
 	"postrider/login"
 	"postrider/serve"
@@ -29,7 +30,10 @@ type handover struct {
 }
 
 // Capabilities implements serve.Handover.
-func (h *handover) Capabilities() []string { return session.Capabilities(hidden(h.config)) }
+func (h *handover) Capabilities() []string {
+	sc := sessionConfig(h.config, "", h.logger)
+	return sc.Capabilities()
+}
 
 // Session implements serve.Handover.
 func (h *handover) Session(ctx context.Context, c *wire.Conn, l *login.Result, remote netip.AddrPort) error {
@@ -44,6 +48,11 @@ func (h *handover) Session(ctx context.Context, c *wire.Conn, l *login.Result, r
 	if err := h.mayServe(id, root); err != nil {
 		return refuse(c, err)
 	}
+	if h.config.Skeleton != "" {
+		if err := skeleton.Copy(h.config.Skeleton, id.Home, -1, -1); err != nil {
+			return refuse(c, err)
+		}
+	}
 	leave, err := h.roster.Enter(id.Login, remote.Addr(), c)
 	if err != nil {
 		c.WriteString("* BYE [LIMIT] Too many sessions of your account\r\n")
@@ -57,8 +66,10 @@ func (h *handover) Session(ctx context.Context, c *wire.Conn, l *login.Result, r
 	}
 	defer a.Close()
 	logger := h.logger.With("user", id.Login, "ip", remote.Addr().String(), "port", remote.Port())
-	sc := sessionConfig(h.config, logger)
-	sc.Account, sc.Conn, sc.User, sc.FirstTag, sc.FirstText = a, c, id.Login, l.Tag, "LOGIN Ok."
+	sc := sessionConfig(h.config, id.Login, logger)
+	sc.Account, sc.Conn, sc.FirstTag, sc.FirstText = a, c, l.Tag, "LOGIN Ok."
+	defer transcribe(h.config, root, c, logger)()
+	emptyTrash(ctx, h.config, a, logger)
 	stats, err := session.Run(ctx, sc)
 	received, sent := c.Counts()
 	logger.Info("session ended", "how", stats.Ending.String(), "headers", stats.HeaderBytes, "body", stats.BodyBytes, "rcvd", received, "sent", sent)
@@ -103,9 +114,15 @@ func refuse(c *wire.Conn, reason error) error {
 	return reason
 }
 
-// sessionConfig is what the settings say of every session.
-func sessionConfig(c *config.Config, logger *slog.Logger) session.Config {
+// sessionConfig is what the settings say of every session of a user.
+func sessionConfig(c *config.Config, user string, logger *slog.Logger) session.Config {
+	style := accountStyle(c)
 	return session.Config{
+		User:         user,
+		Trash:        trashOf(c, style),
+		Outbox:       newOutbox(c, style, user),
+		LogDeletions: c.LogDeletions,
+		NoSort:       c.NoSort,
 		Hidden:       hidden(c),
 		Logger:       logger,
 		AppendLimit:  c.AppendLimit,

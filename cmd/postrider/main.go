@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,10 +14,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	args := os.Args[1:]
-	if name := filepath.Base(os.Args[0]); name == "imapd" || slices.Contains(toolNames(), name) {
-		args = append([]string{name}, args...)
-	}
+	args := append(calledAs(os.Args[0]), os.Args[1:]...)
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -52,6 +47,7 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
 	root.AddCommand(newVerifyIdle())
+	root.AddCommand(newImaplogin(), newModule())
 	root.AddCommand(newTools()...)
 	return root
 }
