@@ -21,6 +21,7 @@ type Config struct {
 	RequireTLS        bool   // no password without TLS
 
 	Modules []string // where accounts come from, in the order in which they are asked
+	AuthDir string   // directory of the settings files of modules: authmysqlrc and so on
 	Userdb  string   // path of the userdb, file or directory
 
 	DefaultDomain    string        // with its separator, such as "@example.com"

@@ -10,8 +10,8 @@ set -eu
 # program:package
 NEEDS="mbsync:isync offlineimap:offlineimap3 neomutt:neomutt curl:curl python3:python3
 fetchmail:fetchmail tmux:tmux openssl:openssl gcc:gcc git:git make:make dovecot:dovecot-imapd
-setpriv:util-linux prlimit:util-linux flock:util-linux mkfs.ext4:e2fsprogs /usr/libexec/gam_server:gamin gsasl:gsasl
-unshare:util-linux mount:mount perl:perl"
+setpriv:util-linux prlimit:util-linux flock:util-linux mkfs.ext4:e2fsprogs unshare:util-linux perl:perl
+mariadbd:mariadb-server pg_ctlcluster:postgresql gsasl:gsasl /usr/libexec/gam_server:gamin"
 # What Courier's programs need: themselves, their libraries, and a passwd file of the test's own.
 UNPACK="courier-base courier-imap courier-authlib courier-authlib-userdb libcourier-unicode4 libgdbm6 libidn12 libnss-wrapper"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
