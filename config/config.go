@@ -26,6 +26,17 @@ type Config struct {
 	AuthDir         string   // directory of the settings files of modules: authmysqlrc and so on
 	Userdb          string   // path of the userdb, file or directory
 
+	AuthdaemonDir  string        // of authdaemond's socket and pid file
+	TimeoutConnect time.Duration // to connect to authdaemond
+	TimeoutWrite   time.Duration // to send it a request
+	TimeoutRead    time.Duration // to have its answer
+	DebugLogin     int           // 1 and more: authdaemond tells its steps
+	LoggerOptions  []string      // of courierlogger, for authdaemond in the background
+	ServeSockets   []string      // which sockets serve opens for other programs
+	DovecotSockets []string      // paths
+	DovecotMode    fs.FileMode
+	DovecotOwner   string // user, or user:group; empty: as who starts it
+
 	DefaultDomain    string        // with its separator, such as "@example.com"
 	DomainSeparators string        // what else a domain may begin with
 	DefaultOptions   string        // of accounts, in Courier's form

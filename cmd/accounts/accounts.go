@@ -21,8 +21,16 @@ import (
 	"postrider/config"
 )
 
-// Open opens the modules that c names, as one backend.
+// Open opens the modules that c names, as one backend. Where a daemon runs that may
+// know a module which is not there, it is asked for all of them.
 func Open(c *config.Config, logger *slog.Logger) (auth.Backend, error) {
+	if missing := missing(c); missing != "" && daemonRuns(c) {
+		logger.Info("authdaemond is asked for all accounts: authmodulelist names a module that is not built in",
+			"module", missing, "socket", AuthdaemonSocket(c))
+		named := *c
+		named.Modules = []string{"authdaemon"}
+		c = &named
+	}
 	opened, err := OpenModules(c, logger)
 	if err != nil {
 		return nil, err
@@ -136,6 +144,7 @@ func modules() []module {
 		{"authpgsql", openTable("authpgsqlrc", pgsql.Open)},
 		{"authsqlite", openTable("authsqliterc", sqlite.Open)},
 		{"authldap", openLDAP},
+		{"authdaemon", openAuthdaemon},
 	}
 }
 
