@@ -21,6 +21,7 @@ type Config struct {
 	RequireTLS        bool   // no password without TLS
 
 	Modules []string // where accounts come from, in the order in which they are asked
+	AuthDir string   // directory of the settings files of modules: authmysqlrc and so on
 	Userdb  string   // path of the userdb, file or directory
 	Maildir string   // where an account does not say, below its home
 	User    string   // system user to become after binding; empty: stay
