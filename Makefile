@@ -8,6 +8,7 @@
 # make bench-idle  how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
 # make bench-growth  what one thing costs in folders of 1,000 to 1,000,000 messages
 # make pam         the program that asks PAM; it alone links C
+# make bench-dovecot  the table of docs/benchmark.md, both servers measured (root)
 # make lint        gofmt, vet, staticcheck, known vulnerabilities
 
 export CGO_ENABLED ?= 0
@@ -21,7 +22,7 @@ SEED ?= 1
 NAMES = imapd imaplogin authuserdb authdaemon \
 	authtest authpasswd authenumerate userdb makeuserdb userdbpw pw2userdb
 
-.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth clean
+.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth bench-dovecot clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -59,6 +60,11 @@ lint:
 
 bench-growth:
 	GO=$(GO) scripts/growth.sh
+
+MESSAGES ?= 10000
+
+bench-dovecot:
+	scripts/compare.sh $(MESSAGES)
 
 fuzz:
 	GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
