@@ -42,7 +42,8 @@ var mayImport = map[string]string{
 	// 5: listeners
 	"serve": "wire login auth",
 	// 6: settings and figures
-	"config": "",
+	"config":  "",
+	"metrics": "serve account watch",
 	// a client, to look at servers from outside: it shares nothing with ours
 	"verify": "",
 	// 7: the programs: wiring, so they may import all

@@ -16,14 +16,14 @@ func (s *Server) enter(from netip.Addr) (refusal string) {
 	defer s.mu.Unlock()
 	switch {
 	case s.config.MaxConnections > 0 && s.total >= s.config.MaxConnections:
-		s.refused++
+		s.stats.Refused++
 		return "Too many connections"
 	case s.config.MaxPerAddress > 0 && s.from[from] >= s.config.MaxPerAddress:
-		s.refused++
+		s.stats.Refused++
 		return "Too many connections from your address"
 	}
 	s.total++
-	s.served++
+	s.stats.Served++
 	s.from[from]++
 	return ""
 }
@@ -71,7 +71,7 @@ func (s *Server) refuse(ctx context.Context, conn net.Conn, implicit bool, reaso
 		defer conn.Close()
 		conn.SetDeadline(time.Now().Add(refusalTime))
 		if implicit {
-			secured, err := s.config.TLS.handshake(ctx, conn, refusalTime)
+			secured, err := s.secure(ctx, conn, refusalTime)
 			if err != nil {
 				return
 			}

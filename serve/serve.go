@@ -54,17 +54,20 @@ type Server struct {
 	open    map[*wire.Conn]struct{}
 	from    map[netip.Addr]int
 	total   int
-	refused int64
-	served  int64
+	stats   Stats // but for Open
 	drained bool
 	done    sync.WaitGroup
 }
 
 // Stats is a Server's figures.
 type Stats struct {
-	Open    int   // connections
-	Served  int64 // accepted since the start
-	Refused int64 // for a limit
+	Open     int   // connections
+	Sessions int   // those of them that are logged in
+	Served   int64 // connections accepted since the start
+	Refused  int64 // for a limit
+	Logins   int64
+	Failures int64 // logins that were refused, or could not be judged
+	Unsecure int64 // TLS handshakes that failed
 }
 
 // New returns a Server.
@@ -85,7 +88,25 @@ func New(c Config) *Server {
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{Open: s.total, Served: s.served, Refused: s.refused}
+	now := s.stats
+	now.Open = s.total
+	return now
+}
+
+// count changes the figures.
+func (s *Server) count(f func(*Stats)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.stats)
+}
+
+// secure is the TLS handshake of a connection.
+func (s *Server) secure(ctx context.Context, conn net.Conn, limit time.Duration) (net.Conn, error) {
+	secured, err := s.config.TLS.handshake(ctx, conn, limit)
+	if err != nil {
+		s.count(func(now *Stats) { now.Unsecure++ })
+	}
+	return secured, err
 }
 
 // Listener is a listening socket and how its connections begin.
@@ -181,7 +202,7 @@ func (s *Server) connection(ctx context.Context, conn net.Conn, remote netip.Add
 		}
 	}()
 	if implicit {
-		secured, err := s.config.TLS.handshake(ctx, wire.Records(conn), s.config.LoginTimeout)
+		secured, err := s.secure(ctx, wire.Records(conn), s.config.LoginTimeout)
 		if err != nil {
 			logger.Info("TLS handshake failed", "err", err)
 			conn.Close()
@@ -203,6 +224,8 @@ func (s *Server) connection(ctx context.Context, conn net.Conn, remote netip.Add
 		logger.Debug("ended before login", "err", err)
 		return
 	}
+	s.count(func(now *Stats) { now.Logins++; now.Sessions++ })
+	defer s.count(func(now *Stats) { now.Sessions-- })
 	if err := s.config.Handover.Session(ctx, c, result, remote); err != nil {
 		logger.Warn("session ended", "user", result.Identity.Login, "err", err)
 	}
@@ -217,11 +240,12 @@ func (s *Server) loginConfig(ctx context.Context, remote netip.AddrPort, implici
 		Remote:       remote,
 		Capabilities: s.config.Handover.Capabilities(),
 		Timeout:      s.config.LoginTimeout,
+		Failed:       func() { s.count(func(now *Stats) { now.Failures++ }) },
 		Logger:       logger,
 	}
 	if s.config.TLS != nil && s.config.StartTLS && !implicit {
 		c.StartTLS = func(conn net.Conn) (net.Conn, error) {
-			return s.config.TLS.handshake(ctx, conn, s.config.LoginTimeout)
+			return s.secure(ctx, conn, s.config.LoginTimeout)
 		}
 	}
 	return c
