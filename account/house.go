@@ -24,6 +24,7 @@ var (
 	ErrHasChildren = errors.New("there are mailboxes below it")
 	ErrIsInbox     = errors.New("not possible with the inbox")
 	ErrClosed      = errors.New("account is closed")
+	ErrRemoved     = errors.New("the account's directory was removed or moved away")
 )
 
 // Watcher gives hints: package watch.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,7 +139,10 @@ func (a *shared) openDirLocked(n mail.Name) (d vfs.Dir, name string, err error) 
 	dir, err := a.h.c.FS.OpenDir(a.root.Path())
 	if err == nil && keyOf(dir) != a.key {
 		dir.Close()
-		return nil, "", fmt.Errorf("open mailbox: %s is another directory now", a.root.Path())
+		return nil, "", a.removedLocked()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", a.removedLocked()
 	}
 	return dir, "", err
 }
