@@ -65,6 +65,7 @@ type House struct {
 	counts  mailbox.Counts
 
 	compactor mailbox.Compactor
+	purges    purges
 
 	mu       sync.Mutex
 	accounts map[dirKey]*shared

@@ -28,6 +28,8 @@ func Settings() []Setting {
 		{"SSLPORT", "993", "", "ports", "its ports; empty: no such listener", listen(func(c *Config) *[]string { return &c.ListenTLS })},
 		{"MAXDAEMONS", "10000", "40", "number", "connections in all; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxConnections })},
 		{"MAXPERIP", "50", "4", "number", "connections from one address; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAddress })},
+		{"MAXPERC", "0", "", "number", "connections from one network, 24 bits of IPv4 or 56 of IPv6; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerNetwork })},
+		{"MAXPERACCOUNT", "100", "", "number", "sessions of one account; beyond it the longest silent one of the same address and program makes way; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAccount })},
 
 		{"TLS_CERTFILE", "", "", "path", "PEM file with the certificate and its chain; empty: no TLS", text(func(c *Config) *string { return &c.CertFile })},
 		{"TLS_PRIVATE_KEYFILE", "", "", "path", "PEM file with the key; empty: it is in TLS_CERTFILE", text(func(c *Config) *string { return &c.KeyFile })},
@@ -36,7 +38,26 @@ func Settings() []Setting {
 		{"IMAP_TLS_REQUIRED", "0", "", "0 or 1", "refuse passwords on a connection without TLS", flag(func(c *Config) *bool { return &c.RequireTLS })},
 
 		{"authmodulelist", "authuserdb", "", "words", "where accounts come from, asked in this order", names(func(c *Config) *[]string { return &c.Modules })},
+		{"LDAPTLS_CACERT", "", "", "path", "PEM file of the authorities that vouch for the servers of authldap; empty: the system's", text(func(c *Config) *string { return &c.LDAPCACert })},
+		{"LDAPTLS_REQCERT", "demand", "", "never, allow, try or demand", "whether the certificates of the servers of authldap are checked", choice(func(c *Config) *string { return &c.LDAPRequireCert }, "never", "allow", "try", "demand", "hard")},
 		{"USERDB", "/etc/postrider/userdb", "/etc/courier/userdb", "path", "accounts in the form of userdb, file or directory", text(func(c *Config) *string { return &c.Userdb })},
+		{"DEFDOMAIN", "", "", "@domain", "appended to a login that lacks its first character", text(func(c *Config) *string { return &c.DefaultDomain })},
+		{"DOMAINSEP", "", "", "characters", "with DEFDOMAIN: a login with one of these has a domain", text(func(c *Config) *string { return &c.DomainSeparators })},
+		{"DEFAULTOPTIONS", "", "", "options", "account options, NAME=VALUE with commas, for accounts that do not have them", text(func(c *Config) *string { return &c.DefaultOptions })},
+		{"AUTH_MECHANISMS", "", "", "words", "SASL mechanisms to offer, such as PLAIN SCRAM-SHA-256 CRAM-MD5; empty: those that every account can use", words(func(c *Config) *[]string { return &c.Mechanisms }, "")},
+		{"AUTH_CHANNEL_BINDING", "0", "", "0 or 1", "offer the -PLUS forms of SCRAM over TLS", flag(func(c *Config) *bool { return &c.ChannelBinding })},
+		{"AUTH_SECRETFILE", "", "", "path", "file of 16 bytes and more that makes the salts shown for logins without one; empty: new ones at each start", text(func(c *Config) *string { return &c.AuthSecretFile })},
+		{"AUTH_CACHE_TTL", "0", "", "seconds", "how long a password that was right is taken without asking again; 0: never", seconds(0, 3600, func(c *Config) *int64 { return (*int64)(&c.AuthCacheTTL) })},
+		{"authdaemonvar", "/run/courier/authdaemon", "", "path", "folder of authdaemond's socket, which the module authdaemon asks and authdaemond opens", text(func(c *Config) *string { return &c.AuthdaemonDir })},
+		{"TIMEOUT_SOCK", "10", "", "seconds", "to connect to authdaemond", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.TimeoutConnect) })},
+		{"TIMEOUT_WRITE", "10", "", "seconds", "to send authdaemond a request", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.TimeoutWrite) })},
+		{"TIMEOUT_READ", "30", "", "seconds", "to have authdaemond's answer", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.TimeoutRead) })},
+		{"DEBUG_LOGIN", "0", "", "0, 1 or 2", "1: authdaemond tells its steps; 2 is as 1, since passwords are never written to a log", number(0, 2, func(c *Config) *int { return &c.DebugLogin })},
+		{"LOGGEROPTS", "", "", "options", "of courierlogger, which authdaemond start logs with; serve logs to standard error", names(func(c *Config) *[]string { return &c.LoggerOptions })},
+		{"SERVE_SOCKETS", "", "", "words", "sockets that serve opens for other programs: authdaemon, dovecot", wordsOf(func(c *Config) *[]string { return &c.ServeSockets }, "authdaemon", "dovecot")},
+		{"DOVECOT_AUTH_SOCKET", "", "", "paths", "sockets for mail servers that speak Dovecot's protocol, such as /var/spool/postfix/private/auth; authdaemond opens them, or serve", paths(func(c *Config) *[]string { return &c.DovecotSockets })},
+		{"DOVECOT_AUTH_MODE", "0660", "", "octal", "their permissions", octal(func(c *Config) *uint32 { return (*uint32)(&c.DovecotMode) })},
+		{"DOVECOT_AUTH_OWNER", "", "", "user or user:group", "whom they belong to; empty: who starts the program", text(func(c *Config) *string { return &c.DovecotOwner })},
 		{"MAILDIRPATH", "Maildir", "", "path", "the Maildir below an account's home, where the account names none", text(func(c *Config) *string { return &c.Maildir })},
 		{"RUN_AS", "", "", "user or uid", "become this user after binding the ports; must be set where root starts the server", text(func(c *Config) *string { return &c.User })},
 
@@ -45,6 +66,8 @@ func Settings() []Setting {
 		{"IMAP_CAPABILITY", "*", "", "words", "which of the words that Courier knew to announce; words it never knew stay; * is all", words(func(c *Config) *[]string { return &c.OnlyWords }, "*")},
 		{"IMAP_HIDE", "", "", "words", "capabilities not to announce", words(func(c *Config) *[]string { return &c.HideWords }, "")},
 		{"IMAP_MAILBOX_SANITY_CHECK", "1", "", "0 or 1", "serve a Maildir only if it belongs to the uid of the process", flag(func(c *Config) *bool { return &c.CheckOwner })},
+		{"IMAP_ULIMITD", "", "", "KiB", "memory that imapd on a pipe and in the chain keeps below as far as it can; where Courier's scripts start it leave it empty, since a Go program reserves more than it uses and does not start under their ulimit", kibibytes(func(c *Config) *int64 { return &c.MemoryLimit })},
+		{"IMAP_LOGINEXEC", "0", "", "0 or 1", "run the program loginexec of a Maildir, if it is there, before the session, as imapd on a pipe and in the chain; whoever can write to the Maildir can have programs run", flag(func(c *Config) *bool { return &c.LoginExec })},
 		{"IMAP_UMASK", "077", "022", "octal", "permissions that new files and folders do not get", octal(func(c *Config) *uint32 { return (*uint32)(&c.Umask) })},
 		{"IMAP_FSYNC", "1", "", "0 or 1", "0 trades safety in a power cut for speed", flag(func(c *Config) *bool { return &c.Fsync })},
 		{"COURIER_UIDDB", "follow", "", "follow, live or off", "keep Courier's courierimapuiddb and keywords, where they are, current: soon, or at once as it runs too", choice(func(c *Config) *string { return &c.CourierUIDDB }, "follow", "live", "off")},
@@ -53,12 +76,24 @@ func Settings() []Setting {
 		{"IMAP_ENHANCEDIDLE", "1", "", "0 or 1", "0: look for changes every IMAP_IDLE_TIMEOUT instead of being notified; 0 in Courier's files is passed over", flag(func(c *Config) *bool { return &c.EnhancedIdle })},
 		{"IMAP_IDLE_TIMEOUT", "60", "", "seconds", "how often to look where there is no notification; with IMAP_ENHANCEDIDLE every 5 at most", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.PollInterval) })},
 
+		{"IMAP_TRASHFOLDERNAME", "Trash", "", "folder", "the trash", text(func(c *Config) *string { return &c.TrashFolder })},
+		{"IMAP_EMPTYTRASH", "", "", "FOLDER:DAYS,...", "remove what has lain in a folder, unchanged, for so many days; DAYS alone is of the trash", purges},
+		{"IMAP_MOVE_EXPUNGE_TO_TRASH", "0", "", "0 or 1", "move what is expunged to the trash; what a session has copied, and the trash itself, is removed", flag(func(c *Config) *bool { return &c.ExpungeToTrash })},
+		{"IMAP_LOG_DELETIONS", "0", "", "0 or 1", "log the file of each message that is expunged", flag(func(c *Config) *bool { return &c.LogDeletions })},
+		{"IMAP_DISABLETHREADSORT", "0", "", "0 or 1", "refuse SORT and THREAD", flag(func(c *Config) *bool { return &c.NoSort })},
+		{"OUTBOX", "", "", ".FOLDER", "directory of a folder that sends what APPEND and COPY put into it; empty: none", outbox},
+		{"SENDMAIL", "/usr/sbin/sendmail", "", "path", "the program that OUTBOX sends with; it gets -oi -t -f SENDER", text(func(c *Config) *string { return &c.Sendmail })},
+		{"HEADERFROM", "X-IMAP-Sender", "", "header", "the header that names the sender in what OUTBOX sends", header(func(c *Config) *string { return &c.SenderHeader })},
+		{"OUTBOX_MULTIPLE_SEND", "0", "", "0 or 1", "let COPY put more than one message into OUTBOX", flag(func(c *Config) *bool { return &c.OutboxMultiple })},
+		{"AUTH_MKHOMEDIR_SKEL", "", "", "path", "directory that is copied where the home of an account that logs in is not there; empty: none", text(func(c *Config) *string { return &c.Skeleton })},
+		{"IMAPDEBUGFILE", "", "", "file name", "write the sessions of an account to this file in its Maildir, if it is there; empty: never", fileName(func(c *Config) *string { return &c.DebugFile })},
+
 		{"LOGIN_TIMEOUT", "60", "", "seconds", "from the connection to the login", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.LoginTimeout) })},
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},
 		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
 		{"LOCK_TIMEOUT", "30", "", "seconds", "for other processes to let go of a mailbox, then NO [INUSE]", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.LockTimeout) })},
 		{"METRICS", "", "", "address:port or unix:path", "where serve answers GET /metrics, in the form of Prometheus, to whoever can reach it; empty: nowhere", metrics},
-		{"LOG_FORMAT", "text", "", "text or json", "form of the log on standard error", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
+		{"LOG_FORMAT", "text", "", "text, json or courier", "form of the log on standard error; courier is for filters of Courier's lines, and what programs started by its chain write", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json", "courier")},
 		{"LOG_LEVEL", "info", "", "debug, info, warn or error", "the least that is logged", choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
 	}
 }
@@ -69,22 +104,23 @@ func Settings() []Setting {
 func accepted() map[string]string {
 	const scripts = "only Courier's start scripts use it"
 	const logger = "the log goes to standard error"
+	const chain = "imaplogin obeys it in the environment"
 	const soon = "not obeyed in this version"
 	return map[string]string{
 		"IMAPDSTART": scripts, "IMAPDSSLSTART": scripts, "PIDFILE": scripts, "SSLPIDFILE": scripts, "TCPDOPTS": scripts,
 		"COURIERTLS": "TLS is built in", "TLS_DHPARAMS": "key exchange is by elliptic curves", "TLS_MIN_DH_BITS": "key exchange is by elliptic curves",
 		"TLS_PRIORITY": "the suites of TLS 1.2 and 1.3 that are safe are used", "TLS_CIPHER_LIST": "the suites of TLS 1.2 and 1.3 that are safe are used",
 		"TLS_CACHEFILE": "sessions resume by ticket", "TLS_CACHESIZE": "sessions resume by ticket",
-		"LOGGEROPTS": logger, "SSLLOGGEROPTS": logger, "IMAP_ULIMITD": "the process's own limits apply",
+		"SSLLOGGEROPTS":       logger,
 		"IMAP_CAPABILITY_TLS": "what can be announced is computed", "IMAP_CAPABILITY_ORIG": scripts, "IMAP_CAPABILITY_TLS_ORIG": scripts,
-		"IMAP_OBSOLETE_CLIENT": soon, "IMAP_CHECK_ALL_FOLDERS": soon, "IMAP_KEYWORDS": "keywords are always kept", "IMAP_BROKENUIDV": "no command sleeps",
-		"IMAP_ACL": soon, "IMAP_SHAREDINDEXFILE": soon, "IMAP_SHAREDMUNGENAMES": soon, "IMAP_TRASHFOLDERNAME": soon, "IMAP_EMPTYTRASH": soon,
-		"IMAP_MOVE_EXPUNGE_TO_TRASH": soon, "IMAP_LOG_DELETIONS": soon, "IMAP_DISABLETHREADSORT": soon, "IMAP_PROXY": soon, "IMAP_PROXY_FOREIGN": soon,
-		"PROXY_HOSTNAME": soon, "IMAP_ID_FIELDS": soon, "OUTBOX": soon, "SENDMAIL": soon, "HEADERFROM": soon, "OUTBOX_MULTIPLE_SEND": soon,
-		"SMAP_CAPABILITY": soon, "AUTH_MKHOMEDIR_SKEL": soon, "IMAPDEBUGFILE": soon, "DEFDOMAIN": soon, "DOMAINSEP": soon, "IMAPACCESSFILE": soon,
-		"ACCESSFILE": soon, "AUTHMODULES": soon, "AUTHMODULES_ORIG": scripts, "AUTHSERVICE143": soon, "AUTHSERVICE993": soon,
+		"IMAP_OBSOLETE_CLIENT": "no client in use mistakes \\HasChildren", "IMAP_CHECK_ALL_FOLDERS": "clients ask STATUS: LIST says \\Marked of no folder", "IMAP_KEYWORDS": "keywords are always kept", "IMAP_BROKENUIDV": "no command sleeps",
+		"IMAP_ACL": soon, "IMAP_SHAREDINDEXFILE": soon, "IMAP_SHAREDMUNGENAMES": soon,
+		"IMAP_PROXY": soon, "IMAP_PROXY_FOREIGN": soon,
+		"PROXY_HOSTNAME": soon, "IMAP_ID_FIELDS": "ID is answered with name and version",
+		"SMAP_CAPABILITY": "SMAP is not spoken: no mail program but Courier's own webmail ever did", "IMAPACCESSFILE": soon,
+		"ACCESSFILE": soon, "AUTHMODULES": "name the modules in authmodulelist, or on the command line of imaplogin", "AUTHMODULES_ORIG": scripts, "AUTHSERVICE143": chain, "AUTHSERVICE993": chain,
 		"TLS_STARTTLS_PROTOCOL": soon, "TLS_TIMEOUT": soon, "TLS_TRUSTCERTS": soon, "TLS_VERIFYPEER": soon, "TLS_EXTERNAL": soon, "TLS_ALPN": soon,
-		"DEBUG_LOGIN": soon, "DEFAULTOPTIONS": soon, "LDAP_MEMORY_LEAK": soon, "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
-		"authmodulelistorig": scripts, "daemons": "there is no authdaemond", "authdaemonvar": "there is no authdaemond",
+		"LDAP_MEMORY_LEAK": "there is none to contain", "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
+		"authmodulelistorig": scripts, "daemons": "one process answers any number of requests at once",
 	}
 }

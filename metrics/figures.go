@@ -36,9 +36,10 @@ func figures() []figure {
 	const level, count = prometheus.GaugeValue, prometheus.CounterValue
 	return []figure{
 		{"postrider_connections", "Connections that are open, logged in or not", level, func(m *moment) int64 { return int64(m.Open) }},
-		{"postrider_sessions", "Connections that are logged in", level, func(m *moment) int64 { return int64(m.Sessions) }},
+		{"postrider_sessions", "Connections that are logged in", level, func(m *moment) int64 { return int64(m.Open - m.Strangers) }},
 		{"postrider_connections_total", "Connections that were accepted", count, func(m *moment) int64 { return m.Served }},
 		{"postrider_connections_refused_total", "Connections that were refused because of MAXDAEMONS or MAXPERIP", count, func(m *moment) int64 { return m.Refused }},
+		{"postrider_connections_displaced_total", "Connections that made way for others before they had logged in", count, func(m *moment) int64 { return m.Displaced }},
 		{"postrider_tls_failures_total", "TLS handshakes that failed", count, func(m *moment) int64 { return m.Unsecure }},
 		{"postrider_logins_total", "Logins that succeeded", count, func(m *moment) int64 { return m.Logins }},
 		{"postrider_login_failures_total", "Logins that were refused, or could not be judged", count, func(m *moment) int64 { return m.Failures }},

@@ -22,7 +22,7 @@ import (
 
 func sources() Sources {
 	return Sources{
-		Server: func() serve.Stats { return serve.Stats{Open: 3, Sessions: 2, Served: 9, Failures: 4} },
+		Server: func() serve.Stats { return serve.Stats{Open: 3, Strangers: 1, Served: 9, Failures: 4} },
 		House: func() account.Stats {
 			return account.Stats{Accounts: 5, Mailboxes: 6, Stats: mailbox.Stats{Readings: 7, SnapshotSize: 1 << 40}}
 		},
