@@ -81,6 +81,8 @@ type Config struct {
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
 	LockTimeout  time.Duration // for other processes to let go of a mailbox
 
+	Metrics string // where figures are told: host:port, or unix: and a path; empty: nowhere
+
 	LogFormat string // text, json or courier
 	LogLevel  string // debug, info, warn, error
 }

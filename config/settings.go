@@ -100,6 +100,7 @@ func Settings() []Setting {
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},
 		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
 		{"LOCK_TIMEOUT", "30", "", "seconds", "for other processes to let go of a mailbox, then NO [INUSE]", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.LockTimeout) })},
+		{"METRICS", "", "", "address:port or unix:path", "where serve answers GET /metrics, in the form of Prometheus, to whoever can reach it; empty: nowhere", metrics},
 		{"LOG_FORMAT", "text", "", "text, json or courier", "form of the log on standard error; courier is for filters of Courier's lines, and what programs started by its chain write", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json", "courier")},
 		{"LOG_LEVEL", "info", "", "debug, info, warn or error", "the least that is logged", choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
 	}
