@@ -50,8 +50,11 @@ func TestChain(t *testing.T) {
 			if line := k.line(); !strings.HasPrefix(line, "* OK [CAPABILITY IMAP4rev1 ") {
 				t.Fatalf("the greeting is %q", line)
 			}
-			if all := k.do("LOGIN " + a.user + " wrong"); !strings.HasPrefix(all[len(all)-1], "t NO ") {
-				t.Errorf("a wrong password gets %q", all)
+			if m.imapd != courierImapd { // once for each way to ask: it takes five seconds
+				if all := k.do("LOGIN " + a.user + " wrong"); !strings.HasPrefix(all[len(all)-1], "t NO ") {
+					t.Errorf("a wrong password gets %q", all)
+				}
+				c.logged(t, `^INFO: LOGIN FAILED, user=`+a.user+`, ip=\[::ffff:127\.0\.0\.1\], port=\[\d+\]$`)
 			}
 			if all := k.ok("LOGIN " + a.user + " " + password); !strings.HasSuffix(all[len(all)-1], "LOGIN Ok.") {
 				t.Errorf("the login is answered %q", all)
@@ -61,7 +64,6 @@ func TestChain(t *testing.T) {
 			if line := k.line(); line != "" {
 				t.Errorf("after LOGOUT comes %q", line)
 			}
-			c.logged(t, `^INFO: LOGIN FAILED, user=`+a.user+`, ip=\[::ffff:127\.0\.0\.1\], port=\[\d+\]$`)
 			c.logged(t, `^INFO: LOGIN, user=`+a.user+`, ip=\[::ffff:127\.0\.0\.1\], port=\[\d+\], protocol=IMAP$`)
 			c.logged(t, `^INFO: LOGOUT, user=`+a.user+`, ip=\[::ffff:127\.0\.0\.1\], port=\[\d+\], headers=\d+, body=\d+, rcvd=\d+, sent=\d+, time=\d+$`)
 		})

@@ -18,7 +18,7 @@ func TestModules(t *testing.T) {
 	for name, c := range map[string]struct {
 		module string // the script's text
 		right  string // what the right password gets
-		wrong  string
+		wrong  string // what a wrong one gets, if that is another thing
 	}{
 		"rejects": {`exec "$@"`, "t OK", "t NO [AUTHENTICATIONFAILED]"},
 		"reads and hands on": {`r=$(cat <&3; echo x)
@@ -27,13 +27,13 @@ func TestModules(t *testing.T) {
 
 			END
 			exec "$@"`, "t OK", "t NO [AUTHENTICATIONFAILED]"},
-		"dies":               {`kill -SEGV $$`, "t NO [UNAVAILABLE]", "t NO [UNAVAILABLE]"},
-		"ends":               {`exit 0`, "t NO [UNAVAILABLE]", "t NO [UNAVAILABLE]"},
-		"cannot tell":        {`exec "$AUTHUSER" imaplogin "$AUTHARGV1"`, "t NO [UNAVAILABLE]", "t NO [UNAVAILABLE]"},
-		"is not there":       {"", "t NO [UNAVAILABLE]", "t NO [UNAVAILABLE]"},
-		"accepts as root":    {`export AUTHENTICATED=root AUTHADDR=root; cd /; exec "$@"`, "t NO [CONTACTADMIN]", "t NO [CONTACTADMIN]"},
-		"keeps root's group": {`export AUTHENTICATED=x AUTHADDR=x; exec setpriv --reuid=` + strconv.Itoa(mailID) + ` --regid=` + strconv.Itoa(mailID) + ` --groups=0 "$@"`, "t NO [UNAVAILABLE]", "t NO [UNAVAILABLE]"},
-		"takes all":          {`export AUTHENTICATED=x AUTHADDR=x MAILDIR=Maildir; cd ` + h.dir + `/data/u1; exec setpriv --reuid=` + strconv.Itoa(mailID) + ` --regid=` + strconv.Itoa(mailID) + ` --clear-groups "$@"`, "t OK", "t OK"},
+		"dies":               {`kill -SEGV $$`, "t NO [UNAVAILABLE]", ""},
+		"ends":               {`exit 0`, "t NO [UNAVAILABLE]", ""},
+		"cannot tell":        {`exec "$AUTHUSER" imaplogin "$AUTHARGV1"`, "t NO [UNAVAILABLE]", ""},
+		"is not there":       {"", "t NO [UNAVAILABLE]", ""},
+		"accepts as root":    {`export AUTHENTICATED=root AUTHADDR=root; cd /; exec "$@"`, "t NO [CONTACTADMIN]", ""},
+		"keeps root's group": {`export AUTHENTICATED=x AUTHADDR=x; exec setpriv --reuid=` + strconv.Itoa(mailID) + ` --regid=` + strconv.Itoa(mailID) + ` --groups=0 "$@"`, "t NO [UNAVAILABLE]", ""},
+		"takes all":          {`export AUTHENTICATED=x AUTHADDR=x MAILDIR=Maildir; cd ` + h.dir + `/data/u1; exec setpriv --reuid=` + strconv.Itoa(mailID) + ` --regid=` + strconv.Itoa(mailID) + ` --clear-groups "$@"`, "t OK", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,6 +44,9 @@ func TestModules(t *testing.T) {
 			a := h.account(t)
 			s := h.listen(t, courierTCPD, nil, h.program("imaplogin"), module, own, h.program("imapd"), "./Maildir")
 			for pass, wanted := range map[string]string{password: c.right, "wrong": c.wrong} {
+				if wanted == "" {
+					continue
+				}
 				k := dial(t, s.port)
 				k.line()
 				got := k.do("LOGIN " + a.user + " " + pass)
