@@ -50,9 +50,15 @@ var mayImport = map[string]string{
 
 	// sub-packages that need more than what they lie below
 	"auth/userdb":      "auth/password",
+	"auth/passwd":      "auth/password auth/textfile",
+	"auth/textfile":    "",
+	"auth/pam":         "",
 	"auth/static":      "auth/password",
+	"auth/authdaemon":  "auth/socket",
+	"auth/dovecot":     "auth/socket",
 	"auth/conformance": "auth/password",
 	"auth/rcfile":      "",
+	"auth/ldap":        "auth/password auth/rcfile",
 	"auth/sqlquery":    "auth/password auth/rcfile",
 	"auth/mysql":       "auth/password auth/rcfile auth/sqlquery",
 	"auth/pgsql":       "auth/password auth/rcfile auth/sqlquery",

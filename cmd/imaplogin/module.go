@@ -32,7 +32,7 @@ type Module struct {
 }
 
 // ModuleNames are the modules that this program can be.
-func ModuleNames() []string { return append(accounts.Names(), "authdaemon") }
+func ModuleNames() []string { return accounts.Names() }
 
 const (
 	// credentialsDescriptor is where a module finds them.
