@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -60,6 +61,37 @@ func TestModules(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestModulesCRAM: a challenge and its response go through modules that are programs, and
+// AUTHENTICATE as a whole.
+func TestModulesCRAM(t *testing.T) {
+	h := newCourierHouse(t)
+	home := filepath.Join(h.dir, "data", h.account(t).user)
+	userdb := filepath.Join(h.dir, "courier/userdb")
+	write(t, userdb, fmt.Sprintf("crammer\tuid=%d|gid=%d|home=%s|hmac-md5pw=%s\n", mailID, mailID, home, hmacMD5), 0o600)
+	c := h.listen(t, courierTCPD, []string{"AUTH_MECHANISMS=PLAIN CRAM-MD5"}, h.program("imaplogin"), "/usr/bin/env", h.program("authuserdb"), h.program("imapd"), "./Maildir")
+	for _, secret := range []string{"wrong", "tanstaaftanstaaf"} {
+		k := dial(t, c.port)
+		if line := k.line(); !strings.Contains(line, "AUTH=CRAM-MD5") {
+			t.Errorf("the greeting is %q", line)
+		}
+		asked := k.ok("AUTHENTICATE CRAM-MD5")
+		challenge, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(asked[0], "+ "))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(k.c, "%s\r\n", base64.StdEncoding.EncodeToString([]byte("crammer "+hmacOf(secret, string(challenge)))))
+		wanted := "t NO [AUTHENTICATIONFAILED]"
+		if secret != "wrong" {
+			wanted = "t OK"
+		}
+		if line := k.line(); !strings.HasPrefix(line, wanted) {
+			t.Errorf("with %s comes %q", secret, line)
+		}
+	}
+	c.logged(t, `^INFO: LOGIN FAILED, method=CRAM-MD5, ip=`)
+	c.logged(t, `^INFO: LOGIN, user=crammer, ip=`)
 }
 
 // TestChainEnvironment: a program in imapd's place finds what it finds behind Courier's
