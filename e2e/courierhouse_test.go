@@ -74,8 +74,8 @@ func newCourierHouse(t *testing.T) *courierHouse {
 func (h *courierHouse) users(t *testing.T, root string) {
 	id := strconv.Itoa(mailID)
 	for name, more := range map[string]string{
-		"passwd": "postrider-mail:x:" + id + ":" + id + "::/nonexistent:/bin/sh\ncourier:x:14301:14301::/nonexistent:/bin/sh\n",
-		"group":  "postrider-mail:x:" + id + ":\ncourier:x:14301:\n",
+		"passwd": "postrider-mail:x:" + id + ":" + id + "::/nonexistent:/bin/sh\ncourier:x:14301:14301::/nonexistent:/bin/sh\npostrider-sys:x:14400:14400::/nonexistent:/bin/sh\n",
+		"group":  "postrider-mail:x:" + id + ":\ncourier:x:14301:\npostrider-sys:x:14400:\npostrider-more:x:14402:other,postrider-sys\n",
 	} {
 		text, err := os.ReadFile(filepath.Join("/etc", name))
 		if err != nil {

@@ -38,6 +38,9 @@ var ErrUsage = errors.New("usage: imaplogin [MODULE...] IMAPD MAILDIR")
 // failures, so it is Courier's, which is long.
 const failDelay = 5 * time.Second
 
+// alarmAfter is how long after the login's time a process that cannot end is ended.
+const alarmAfter = 15 * time.Second
+
 // Run is imaplogin. It returns when the connection has ended; without TLS the process
 // has become the next program by then, and it returns only what was in its way.
 func Run(ctx context.Context, o Options) error {
@@ -59,7 +62,11 @@ func Run(ctx context.Context, o Options) error {
 	d.log = o.Logger.With("ip", remote.Addr().String(), "port", remote.Port())
 	d.log.Debug("connection")
 	backend := d.backend()
+	// A write to a pipe that nobody reads cannot be ended, and the process has nothing to
+	// lose: as with Courier's alarm.
+	alarm := time.AfterFunc(d.Config.LoginTimeout+alarmAfter, func() { os.Exit(1) })
 	result, err := login.Run(ctx, d.conn, d.loginConfig(ctx, backend))
+	alarm.Stop()
 	if err != nil {
 		login.LogEnd(context.WithoutCancel(ctx), d.log, d.conn, d.began, err)
 		return d.conn.Close()
