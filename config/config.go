@@ -20,8 +20,11 @@ type Config struct {
 	StartTLS          bool   // offered on the plain listeners
 	RequireTLS        bool   // no password without TLS
 
-	Modules []string // where accounts come from, in the order in which they are asked
-	Userdb  string   // path of the userdb, file or directory
+	Modules         []string // where accounts come from, in the order in which they are asked
+	LDAPCACert      string   // PEM file of the authorities that vouch for directories; empty: the system's
+	LDAPRequireCert string   // whether a directory's certificate is checked: never, allow, try, demand
+	AuthDir         string   // directory of the settings files of modules: authmysqlrc and so on
+	Userdb          string   // path of the userdb, file or directory
 
 	AuthdaemonDir  string        // of authdaemond's socket and pid file
 	TimeoutConnect time.Duration // to connect to authdaemond

@@ -38,6 +38,8 @@ func Settings() []Setting {
 		{"IMAP_TLS_REQUIRED", "0", "", "0 or 1", "refuse passwords on a connection without TLS", flag(func(c *Config) *bool { return &c.RequireTLS })},
 
 		{"authmodulelist", "authuserdb", "", "words", "where accounts come from, asked in this order", names(func(c *Config) *[]string { return &c.Modules })},
+		{"LDAPTLS_CACERT", "", "", "path", "PEM file of the authorities that vouch for the servers of authldap; empty: the system's", text(func(c *Config) *string { return &c.LDAPCACert })},
+		{"LDAPTLS_REQCERT", "demand", "", "never, allow, try or demand", "whether the certificates of the servers of authldap are checked", choice(func(c *Config) *string { return &c.LDAPRequireCert }, "never", "allow", "try", "demand", "hard")},
 		{"USERDB", "/etc/postrider/userdb", "/etc/courier/userdb", "path", "accounts in the form of userdb, file or directory", text(func(c *Config) *string { return &c.Userdb })},
 		{"DEFDOMAIN", "", "", "@domain", "appended to a login that lacks its first character", text(func(c *Config) *string { return &c.DefaultDomain })},
 		{"DOMAINSEP", "", "", "characters", "with DEFDOMAIN: a login with one of these has a domain", text(func(c *Config) *string { return &c.DomainSeparators })},
@@ -117,7 +119,7 @@ func accepted() map[string]string {
 		"SMAP_CAPABILITY": "SMAP is not spoken: no mail program but Courier's own webmail ever did", "IMAPACCESSFILE": soon,
 		"ACCESSFILE": soon, "AUTHMODULES": "name the modules in authmodulelist, or on the command line of imaplogin", "AUTHMODULES_ORIG": scripts, "AUTHSERVICE143": chain, "AUTHSERVICE993": chain,
 		"TLS_STARTTLS_PROTOCOL": soon, "TLS_TIMEOUT": soon, "TLS_TRUSTCERTS": soon, "TLS_VERIFYPEER": soon, "TLS_EXTERNAL": soon, "TLS_ALPN": soon,
-		"LDAP_MEMORY_LEAK": soon, "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
+		"LDAP_MEMORY_LEAK": "there is none to contain", "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
 		"authmodulelistorig": scripts, "daemons": "one process answers any number of requests at once",
 	}
 }
