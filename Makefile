@@ -17,7 +17,7 @@ RACE ?=
 SEED ?= 1
 
 # The names of Courier's programs and modules that the program goes by, too.
-NAMES = imapd imaplogin authuserdb authdaemon
+NAMES = imapd imaplogin authuserdb authdaemon couriertcpd courierlogger couriertls imapd.rc imapd-ssl imapd-ssl.rc mkimapdcert
 
 .PHONY: build run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth clean
 

@@ -48,6 +48,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
 	root.AddCommand(newVerifyIdle())
 	root.AddCommand(newImaplogin(), newModule())
+	root.AddCommand(newPrograms()...)
 	return root
 }
 

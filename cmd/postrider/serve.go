@@ -15,6 +15,7 @@ import (
 
 	"postrider/auth"
 	"postrider/cmd/accounts"
+	"postrider/cmd/certificates"
 	"postrider/config"
 	"postrider/serve"
 )
@@ -77,7 +78,11 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 		Logger:         logger,
 	}
 	if c.CertFile != "" {
-		if sc.TLS, err = serve.LoadCertificate(c.CertFile, c.KeyFile, c.MinTLS, logger); err != nil {
+		files, err := certificates.Files(c, logger)
+		if err != nil {
+			return err
+		}
+		if sc.TLS, err = serve.LoadCertificates(files); err != nil {
 			return err
 		}
 	}
