@@ -52,8 +52,19 @@ var mayImport = map[string]string{
 
 	// sub-packages that need more than what they lie below
 	"auth/userdb":      "auth/password",
+	"auth/passwd":      "auth/password auth/textfile",
+	"auth/textfile":    "",
+	"auth/pam":         "",
 	"auth/static":      "auth/password",
+	"auth/authdaemon":  "auth/socket",
+	"auth/dovecot":     "auth/socket",
 	"auth/conformance": "auth/password",
+	"auth/rcfile":      "",
+	"auth/ldap":        "auth/password auth/rcfile",
+	"auth/sqlquery":    "auth/password auth/rcfile",
+	"auth/mysql":       "auth/password auth/rcfile auth/sqlquery",
+	"auth/pgsql":       "auth/password auth/rcfile auth/sqlquery",
+	"auth/sqlite":      "auth/password auth/rcfile auth/sqlquery",
 
 	// for tests only: transcripts of several clients
 	"transcript": "mail",
@@ -61,7 +72,7 @@ var mayImport = map[string]string{
 }
 
 // forTests are packages that only test files may import.
-var forTests = []string{"transcript", "vfs/memfs", "vfs/faultfs", "watch/watchtest", "auth/conformance"}
+var forTests = []string{"transcript", "vfs/memfs", "vfs/faultfs", "watch/watchtest", "auth/conformance", "auth/dbtest", "auth/sqlquery/sqltest"}
 
 // neverReach are the walls that matter most, held against all that a package
 // links, however it comes to it.

@@ -24,10 +24,22 @@ type Config struct {
 	StartTLS          bool     // offered on the plain listeners
 	RequireTLS        bool     // no password without TLS
 
-	Modules []string // where accounts come from, in the order in which they are asked
-	Userdb  string   // path of the userdb, file or directory
-	Maildir string   // where an account does not say, below its home
-	User    string   // system user to become after binding; empty: stay
+	Modules         []string // where accounts come from, in the order in which they are asked
+	LDAPCACert      string   // PEM file of the authorities that vouch for directories; empty: the system's
+	LDAPRequireCert string   // whether a directory's certificate is checked: never, allow, try, demand
+	AuthDir         string   // directory of the settings files of modules: authmysqlrc and so on
+	Userdb          string   // path of the userdb, file or directory
+
+	DefaultDomain    string        // with its separator, such as "@example.com"
+	DomainSeparators string        // what else a domain may begin with
+	DefaultOptions   string        // of accounts, in Courier's form
+	Mechanisms       []string      // of SASL; empty: those that every account can use
+	ChannelBinding   bool          // SCRAM's -PLUS forms
+	AuthSecretFile   string        // empty: a new secret
+	AuthCacheTTL     time.Duration // of passwords that were right; 0: none are kept
+
+	Maildir string // where an account does not say, below its home
+	User    string // system user to become after binding; empty: stay
 
 	CourierNames bool   // folders are INBOX.Sent with ".", else Sent with "/"
 	Encoding     string // of folder names on disk: auto, utf8, utf7

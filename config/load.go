@@ -29,7 +29,7 @@ func Load(o Options) (*Loaded, error) {
 	for _, a := range assignments {
 		found[a.Name] = a
 	}
-	loaded := &Loaded{}
+	loaded := &Loaded{Config: Config{AuthDir: o.dir()}}
 	known := make(map[string]bool)
 	courier := o.CourierDir != "" || o.Courier
 	settings := Settings()
@@ -62,6 +62,17 @@ func Load(o Options) (*Loaded, error) {
 	mistakes = append(mistakes, loaded.fillAddresses()...)
 	loaded.Notes = append(loaded.Notes, notes(assignments, known)...)
 	return loaded, join(mistakes)
+}
+
+// dir is where the files are, and those of the modules of accounts beside them.
+func (o Options) dir() string {
+	switch {
+	case o.CourierDir != "":
+		return o.CourierDir
+	case o.File != "":
+		return filepath.Dir(o.File)
+	}
+	return "/etc/postrider"
 }
 
 // readFiles reads the files in the order in which Debian's scripts source them.

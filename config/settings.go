@@ -42,7 +42,16 @@ func Settings() []Setting {
 		{"IMAP_TLS_REQUIRED", "0", "", "0 or 1", "refuse passwords on a connection without TLS", flag(func(c *Config) *bool { return &c.RequireTLS })},
 
 		{"authmodulelist", "authuserdb", "", "words", "where accounts come from, asked in this order", names(func(c *Config) *[]string { return &c.Modules })},
+		{"LDAPTLS_CACERT", "", "", "path", "PEM file of the authorities that vouch for the servers of authldap; empty: the system's", text(func(c *Config) *string { return &c.LDAPCACert })},
+		{"LDAPTLS_REQCERT", "demand", "", "never, allow, try or demand", "whether the certificates of the servers of authldap are checked", choice(func(c *Config) *string { return &c.LDAPRequireCert }, "never", "allow", "try", "demand", "hard")},
 		{"USERDB", "/etc/postrider/userdb", "/etc/courier/userdb", "path", "accounts in the form of userdb, file or directory", text(func(c *Config) *string { return &c.Userdb })},
+		{"DEFDOMAIN", "", "", "@domain", "appended to a login that lacks its first character", text(func(c *Config) *string { return &c.DefaultDomain })},
+		{"DOMAINSEP", "", "", "characters", "with DEFDOMAIN: a login with one of these has a domain", text(func(c *Config) *string { return &c.DomainSeparators })},
+		{"DEFAULTOPTIONS", "", "", "options", "account options, NAME=VALUE with commas, for accounts that do not have them", text(func(c *Config) *string { return &c.DefaultOptions })},
+		{"AUTH_MECHANISMS", "", "", "words", "SASL mechanisms to offer, such as PLAIN SCRAM-SHA-256 CRAM-MD5; empty: those that every account can use", words(func(c *Config) *[]string { return &c.Mechanisms }, "")},
+		{"AUTH_CHANNEL_BINDING", "0", "", "0 or 1", "offer the -PLUS forms of SCRAM over TLS", flag(func(c *Config) *bool { return &c.ChannelBinding })},
+		{"AUTH_SECRETFILE", "", "", "path", "file of 16 bytes and more that makes the salts shown for logins without one; empty: new ones at each start", text(func(c *Config) *string { return &c.AuthSecretFile })},
+		{"AUTH_CACHE_TTL", "0", "", "seconds", "how long a password that was right is taken without asking again; 0: never", seconds(0, 3600, func(c *Config) *int64 { return (*int64)(&c.AuthCacheTTL) })},
 		{"MAILDIRPATH", "Maildir", "", "path", "the Maildir below an account's home, where the account names none", text(func(c *Config) *string { return &c.Maildir })},
 		{"RUN_AS", "", "", "user or uid", "become this user after binding the ports; must be set where root starts the server", text(func(c *Config) *string { return &c.User })},
 
@@ -101,10 +110,10 @@ func accepted() map[string]string {
 		"IMAP_ACL": soon, "IMAP_SHAREDINDEXFILE": soon, "IMAP_SHAREDMUNGENAMES": soon,
 		"IMAP_PROXY": soon, "IMAP_PROXY_FOREIGN": soon,
 		"PROXY_HOSTNAME": soon, "IMAP_ID_FIELDS": "ID is answered with name and version",
-		"SMAP_CAPABILITY": "SMAP is not spoken: no mail program but Courier's own webmail ever did", "DEFDOMAIN": soon, "DOMAINSEP": soon, "IMAPACCESSFILE": soon,
+		"SMAP_CAPABILITY": "SMAP is not spoken: no mail program but Courier's own webmail ever did", "IMAPACCESSFILE": soon,
 		"ACCESSFILE": soon, "AUTHMODULES": "name the modules in authmodulelist, or on the command line of imaplogin", "AUTHMODULES_ORIG": scripts, "AUTHSERVICE143": chain, "AUTHSERVICE993": chain,
-		"TLS_STARTTLS_PROTOCOL": soon, "TLS_TIMEOUT": soon,
-		"DEBUG_LOGIN": soon, "DEFAULTOPTIONS": soon, "LDAP_MEMORY_LEAK": soon, "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
+		"TLS_STARTTLS_PROTOCOL": "only imapd.rc uses it", "TLS_TIMEOUT": soon,
+		"DEBUG_LOGIN": soon, "LDAP_MEMORY_LEAK": "there is none to contain", "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
 		"authmodulelistorig": scripts, "daemons": "there is no authdaemond", "authdaemonvar": "there is no authdaemond",
 	}
 }

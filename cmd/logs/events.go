@@ -25,7 +25,9 @@ func events() []event {
 		}},
 		{"login", func(a attrs) string { return "INFO: " + login.CourierLogin(a.get("user"), a.remote(), a.tls()) }},
 		{"session ended", afterLogin},
-		{"expunged", func(a attrs) string { return "INFO: EXPUNGED, user=" + a.get("user") + ", " + a.peer() + a.fields("old_name") }},
+		{"expunged", func(a attrs) string {
+			return "INFO: EXPUNGED, user=" + a.get("user") + ", " + a.peer() + a.fields("old_name")
+		}},
 		{"account locked", func(a attrs) string { return "INFO: LOCKED, user=" + a.get("user") + ", " + a.peer() }},
 	}
 }
