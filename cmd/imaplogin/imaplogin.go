@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"postrider/auth"
+	"postrider/certificate"
 	"postrider/cmd/certificates"
 	"postrider/config"
 	"postrider/login"
-	"postrider/serve"
 	"postrider/wire"
 )
 
@@ -104,22 +104,20 @@ func (d *door) loginConfig(ctx context.Context, backend auth.Backend) login.Conf
 		FailDelay:    failDelay,
 		Logger:       d.log,
 	}
-	if cert := d.certificate(c.TLS); cert != nil {
+	if store := d.certificates(c.TLS); store != nil {
 		c.StartTLS = func(conn net.Conn) (net.Conn, error) {
 			d.lines.Off()
-			var err error
-			d.secured, err = cert.Handshake(ctx, conn, d.Config.LoginTimeout)
-			if err != nil {
-				return nil, err
-			}
-			return d.secured, nil
+			ctx, cancel := context.WithTimeout(ctx, d.Config.LoginTimeout)
+			defer cancel()
+			d.secured = tls.Server(conn, store.ConfigAt(d.env.local()))
+			return d.secured, d.secured.HandshakeContext(ctx)
 		}
 	}
 	return c
 }
 
-// certificate is what STARTTLS is done with, nil where it is not offered.
-func (d *door) certificate(isTLS bool) *serve.Certificate {
+// certificates are what STARTTLS is done with, nil where it is not offered.
+func (d *door) certificates(isTLS bool) *certificate.Store {
 	offered := d.Config.StartTLS
 	if d.env.get("IMAP_STARTTLS") != "" {
 		offered = d.env.yes("IMAP_STARTTLS")
@@ -127,10 +125,10 @@ func (d *door) certificate(isTLS bool) *serve.Certificate {
 	if isTLS || !offered || d.Config.CertFile == "" {
 		return nil
 	}
+	var store *certificate.Store
 	files, err := certificates.Files(d.Config, d.log)
-	var cert *serve.Certificate
 	if err == nil {
-		cert, err = serve.LoadCertificates(files)
+		store, err = certificate.Open(files)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // Courier's file names one where nobody made it
@@ -140,7 +138,7 @@ func (d *door) certificate(isTLS bool) *serve.Certificate {
 		d.log.Error("STARTTLS is not offered", "reason", err.Error())
 		return nil
 	}
-	return cert
+	return store
 }
 
 // capabilities are the words of the session that comes after the login. Of another
