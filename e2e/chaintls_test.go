@@ -73,7 +73,11 @@ func TestChainImplicitTLS(t *testing.T) {
 	for _, m := range h.mixes() {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			words := append([]string{"/usr/bin/couriertls", "-server", "-tcpd", "-user=courier"}, append(m.login, m.imapd, "./Maildir")...)
+			engine := "/usr/bin/couriertls"
+			if m.tcpd != courierTCPD {
+				engine = h.program("couriertls")
+			}
+			words := append([]string{engine, "-server", "-tcpd", "-user=courier"}, append(m.login, m.imapd, "./Maildir")...)
 			port := freePort(t)
 			_, log := h.start(t, []string{"IMAP_TLS=1", "IMAP_STARTTLS=NO"}, append([]string{m.tcpd, "-address=127.0.0.1", "-nodnslookup", "-noidentlookup", "-maxprocs=40", "-maxperip=40", port}, words...)...)
 			c, a := &chain{courierHouse: h, port: port, log: log}, h.account(t)
