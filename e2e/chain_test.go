@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -155,6 +156,39 @@ func (k *talk) until(prefix string) string {
 			return line
 		case !strings.HasPrefix(line, "* ") && !strings.HasPrefix(line, "+ "):
 			k.t.Fatalf("instead of %q comes %q", prefix, line)
+		}
+	}
+}
+
+// TestChainCapabilities: before and after the login the same is announced, without what
+// IMAP_CAPABILITY hides of what Courier knew, and with what it never knew; in front of
+// Courier's imapd what that can do.
+func TestChainCapabilities(t *testing.T) {
+	h := newCourierHouse(t)
+	for imapd, c := range map[string]struct{ has, lacks string }{
+		h.program("imapd"): {"IMAP4rev1 UIDPLUS MOVE LITERAL+ SPECIAL-USE", "IDLE SORT NAMESPACE CHILDREN THREAD=REFERENCES"},
+		courierImapd:       {"IMAP4rev1 UIDPLUS ACL", "IDLE SORT MOVE LITERAL+ SPECIAL-USE"},
+	} {
+		s := h.listen(t, courierTCPD, []string{"IMAP_CAPABILITY=IMAP4rev1 UIDPLUS AUTH=CRAM-SHA1"}, h.program("imaplogin"), imapd, "./Maildir")
+		k := dial(t, s.port)
+		greeting := k.line()
+		before := k.ok("CAPABILITY")[0]
+		k.ok("LOGIN " + h.account(t).user + " " + password)
+		after := k.ok("CAPABILITY")[0]
+		for what, words := range map[string][]string{"greeting": strings.Fields(strings.Replace(greeting, "]", " ]", 1)), "before": strings.Fields(before), "after": strings.Fields(after)} {
+			for _, w := range strings.Fields(c.has) {
+				if !slices.Contains(words, w) {
+					t.Errorf("%s, %s: %s is missing in %s", imapd, what, w, words)
+				}
+			}
+			for _, w := range strings.Fields(c.lacks) {
+				if slices.Contains(words, w) {
+					t.Errorf("%s, %s: there is %s in %s", imapd, what, w, words)
+				}
+			}
+		}
+		if strings.Contains(before, "CRAM-SHA1") || !strings.Contains(before, "AUTH=PLAIN") {
+			t.Errorf("the ways to log in are %s", before)
 		}
 	}
 }

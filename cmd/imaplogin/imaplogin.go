@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"postrider/auth"
@@ -49,6 +51,7 @@ func Run(ctx context.Context, o Options) error {
 		io.WriteString(o.Out, "* BYE imaplogin expected at least two arguments.\r\n")
 		return ErrUsage
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // who is gone is an error of the write
 	stream, restore, err := wire.Standard(o.In, o.Out)
 	if err != nil {
 		return err
