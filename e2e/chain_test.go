@@ -25,6 +25,9 @@ func (h *courierHouse) mixes() []mix {
 		{"ours with a module", courierTCPD, []string{ourLogin, h.program("authuserdb")}, ourImapd},
 		{"modules as programs", courierTCPD, []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, ourImapd},
 		{"modules as programs, Courier behind", courierTCPD, []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, courierImapd},
+		{"all ours", h.program("couriertcpd"), []string{ourLogin}, ourImapd},
+		{"all ours with a module", h.program("couriertcpd"), []string{ourLogin, h.program("authuserdb")}, ourImapd},
+		{"our couriertcpd before Courier's", h.program("couriertcpd"), []string{courierLogin}, courierImapd},
 	}
 }
 

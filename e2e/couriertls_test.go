@@ -214,3 +214,35 @@ func TestCourierTLSEnds(t *testing.T) {
 	c.NetConn().(*net.TCPConn).CloseWrite()
 	await(t, r.log, func() bool { return strings.Contains(r.log.String(), "gone") })
 }
+
+// pool is the certificates of a PEM text.
+func pool(t *testing.T, text []byte) *x509.CertPool {
+	t.Helper()
+	p := x509.NewCertPool()
+	if !p.AppendCertsFromPEM(text) {
+		t.Fatal("there is no certificate")
+	}
+	return p
+}
+
+// TestStartTLSByCouriersLogin: Courier's imaplogin has our couriertls do its STARTTLS.
+func TestStartTLSByCouriersLogin(t *testing.T) {
+	h := newCourierHouse(t)
+	h.authdaemond(t)
+	for _, imapd := range []string{courierImapd, h.program("imapd")} {
+		c := h.listen(t, h.program("couriertcpd"), []string{"COURIERTLS=" + h.program("couriertls")}, courierLogin, imapd, "./Maildir")
+		a := h.account(t)
+		if err := a.deliver("INBOX", numbered("chain", 1)); err != nil {
+			t.Fatal(err)
+		}
+		k := dial(t, c.port)
+		k.line()
+		k = k.startTLS(trusting(t, h.dir))
+		k.ok("LOGIN " + a.user + " " + password)
+		k.everyday()
+		k.ok("LOGOUT")
+		if line := k.line(); line != "" {
+			t.Errorf("after LOGOUT comes %q", line)
+		}
+	}
+}
