@@ -34,6 +34,10 @@ func Settings() []Setting {
 		{"TLS_CERTFILE", "", "", "path", "PEM file with the certificate and its chain; empty: no TLS", text(func(c *Config) *string { return &c.CertFile })},
 		{"TLS_PRIVATE_KEYFILE", "", "", "path", "PEM file with the key; empty: it is in TLS_CERTFILE", text(func(c *Config) *string { return &c.KeyFile })},
 		{"TLS_PROTOCOL", "TLSv1.2+", "", "TLSv1.2+ or TLSv1.3+", "oldest version that is spoken; Courier's older ones count as TLSv1.2+", tlsVersion},
+		{"TLS_ALPN", "imap", "", "words", "protocols that are agreed to where a client names some; empty: whatever it names", names(func(c *Config) *[]string { return &c.ALPN })},
+		{"TLS_VERIFYPEER", "NONE", "", "NONE, PEER or REQUIREPEER", "whether clients are asked for certificates, and must have one", verifyPeer},
+		{"TLS_TRUSTCERTS", "", "", "path", "PEM file, or directory of them, of who signs clients' certificates", text(func(c *Config) *string { return &c.TrustCerts })},
+		{"TLS_EXTERNAL", "", "", "field", "field of a client's certificate that says whose it is, such as emailaddress", text(func(c *Config) *string { return &c.External })},
 		{"IMAPDSTARTTLS", "YES", "", "YES or NO", "offer STARTTLS on the plain listener", yes(func(c *Config) *bool { return &c.StartTLS })},
 		{"IMAP_TLS_REQUIRED", "0", "", "0 or 1", "refuse passwords on a connection without TLS", flag(func(c *Config) *bool { return &c.RequireTLS })},
 
@@ -58,6 +62,14 @@ func Settings() []Setting {
 		{"DOVECOT_AUTH_SOCKET", "", "", "paths", "sockets for mail servers that speak Dovecot's protocol, such as /var/spool/postfix/private/auth; authdaemond opens them, or serve", paths(func(c *Config) *[]string { return &c.DovecotSockets })},
 		{"DOVECOT_AUTH_MODE", "0660", "", "octal", "their permissions", octal(func(c *Config) *uint32 { return (*uint32)(&c.DovecotMode) })},
 		{"DOVECOT_AUTH_OWNER", "", "", "user or user:group", "whom they belong to; empty: who starts the program", text(func(c *Config) *string { return &c.DovecotOwner })},
+		{"OAUTH_ISSUER", "", "", "address", "OpenID provider whose signed tokens log in, by OAUTHBEARER and XOAUTH2; empty: none do", text(func(c *Config) *string { return &c.OAuth.Issuer })},
+		{"OAUTH_AUDIENCE", "", "", "words", "a token must be made for one of them: the ID of the mail programs' registration, mostly", names(func(c *Config) *[]string { return &c.OAuth.Audience })},
+		{"OAUTH_SCOPE", "", "", "words", "what a token must be good for, all of them", text(func(c *Config) *string { return &c.OAuth.Scope })},
+		{"OAUTH_CLAIM", "email", "", "name", "what of a token is the login", text(func(c *Config) *string { return &c.OAuth.Claim })},
+		{"OAUTH_INTROSPECTION", "", "", "address", "where to ask about tokens that are not signed (RFC 7662); empty: they do not log in", text(func(c *Config) *string { return &c.OAuth.Introspection })},
+		{"OAUTH_CLIENT_ID", "", "", "word", "who asks there", text(func(c *Config) *string { return &c.OAuth.ClientID })},
+		{"OAUTH_CLIENT_SECRETFILE", "", "", "path", "file with the secret of who asks", text(func(c *Config) *string { return &c.OAuth.ClientSecretFile })},
+		{"OAUTH_CACERT", "", "", "path", "PEM file of the authorities that vouch for the provider; empty: the system's", text(func(c *Config) *string { return &c.OAuth.CACert })},
 		{"MAILDIRPATH", "Maildir", "", "path", "the Maildir below an account's home, where the account names none", text(func(c *Config) *string { return &c.Maildir })},
 		{"RUN_AS", "", "", "user or uid", "become this user after binding the ports; must be set where root starts the server", text(func(c *Config) *string { return &c.User })},
 
@@ -92,6 +104,7 @@ func Settings() []Setting {
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},
 		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
 		{"LOCK_TIMEOUT", "30", "", "seconds", "for other processes to let go of a mailbox, then NO [INUSE]", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.LockTimeout) })},
+		{"METRICS", "", "", "address:port or unix:path", "where serve answers GET /metrics, in the form of Prometheus, to whoever can reach it; empty: nowhere", metrics},
 		{"LOG_FORMAT", "text", "", "text, json or courier", "form of the log on standard error; courier is for filters of Courier's lines, and what programs started by its chain write", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json", "courier")},
 		{"LOG_LEVEL", "info", "", "debug, info, warn or error", "the least that is logged", choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
 	}
@@ -118,7 +131,7 @@ func accepted() map[string]string {
 		"PROXY_HOSTNAME": soon, "IMAP_ID_FIELDS": "ID is answered with name and version",
 		"SMAP_CAPABILITY": "SMAP is not spoken: no mail program but Courier's own webmail ever did", "IMAPACCESSFILE": soon,
 		"ACCESSFILE": soon, "AUTHMODULES": "name the modules in authmodulelist, or on the command line of imaplogin", "AUTHMODULES_ORIG": scripts, "AUTHSERVICE143": chain, "AUTHSERVICE993": chain,
-		"TLS_STARTTLS_PROTOCOL": soon, "TLS_TIMEOUT": soon, "TLS_TRUSTCERTS": soon, "TLS_VERIFYPEER": soon, "TLS_EXTERNAL": soon, "TLS_ALPN": soon,
+		"TLS_STARTTLS_PROTOCOL": "only imapd.rc uses it", "TLS_TIMEOUT": soon,
 		"LDAP_MEMORY_LEAK": "there is none to contain", "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
 		"authmodulelistorig": scripts, "daemons": "one process answers any number of requests at once",
 	}
