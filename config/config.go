@@ -24,6 +24,12 @@ type Config struct {
 	AuthDir string   // directory of the settings files of modules: authmysqlrc and so on
 	Userdb  string   // path of the userdb, file or directory
 
+	PasswdFile, ShadowFile string // of the system's accounts
+	PAMHelper              string // program that asks PAM
+	AuthpipeProgram        string // program that knows the accounts, in authpipe's way
+	AuthProgram            string // the same in our own
+	AuthProcesses          int    // of either
+
 	DefaultDomain    string        // with its separator, such as "@example.com"
 	DomainSeparators string        // what else a domain may begin with
 	DefaultOptions   string        // of accounts, in Courier's form

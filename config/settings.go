@@ -39,6 +39,12 @@ func Settings() []Setting {
 
 		{"authmodulelist", "authuserdb", "", "words", "where accounts come from, asked in this order", names(func(c *Config) *[]string { return &c.Modules })},
 		{"USERDB", "/etc/postrider/userdb", "/etc/courier/userdb", "path", "accounts in the form of userdb, file or directory", text(func(c *Config) *string { return &c.Userdb })},
+		{"PASSWD_FILE", "/etc/passwd", "", "path", "of authpwd and authshadow: the system's accounts", text(func(c *Config) *string { return &c.PasswdFile })},
+		{"SHADOW_FILE", "/etc/shadow", "", "path", "of authshadow: their passwords and dates", text(func(c *Config) *string { return &c.ShadowFile })},
+		{"PAM_HELPER", "/usr/local/libexec/postrider-pam", "", "path", "of authpam: the program that asks PAM", text(func(c *Config) *string { return &c.PAMHelper })},
+		{"AUTHPIPE_PROGRAM", "/etc/postrider/authProg", "/etc/courier/authProg", "path", "of authpipe: the program that answers as Courier's does", text(func(c *Config) *string { return &c.AuthpipeProgram })},
+		{"AUTH_PROGRAM", "", "", "path", "of authcustom: a program that knows the accounts", text(func(c *Config) *string { return &c.AuthProgram })},
+		{"AUTH_PROCESSES", "5", "", "number", "of authpipe and authcustom: how many of the program run", number(1, 1<<10, func(c *Config) *int { return &c.AuthProcesses })},
 		{"DEFDOMAIN", "", "", "@domain", "appended to a login that lacks its first character", text(func(c *Config) *string { return &c.DefaultDomain })},
 		{"DOMAINSEP", "", "", "characters", "with DEFDOMAIN: a login with one of these has a domain", text(func(c *Config) *string { return &c.DomainSeparators })},
 		{"DEFAULTOPTIONS", "", "", "options", "account options, NAME=VALUE with commas, for accounts that do not have them", text(func(c *Config) *string { return &c.DefaultOptions })},

@@ -29,6 +29,10 @@ type Fixture struct {
 	// password; "" if the backend has none such.
 	Locked, Expired string
 
+	// ClearOnly says that the backend judges challenges, but has nothing to judge those
+	// of this account with.
+	ClearOnly bool
+
 	// Changes says that ChangePassword changes something that the fixture owns.
 	Changes bool
 

@@ -131,6 +131,11 @@ type module struct {
 func modules() []module {
 	return []module{
 		{"authuserdb", openUserdb},
+		{"authpam", openPAM},
+		{"authpwd", openPasswd},
+		{"authshadow", openShadow},
+		{"authpipe", openPipe},
+		{"authcustom", openProgram},
 		{"authmysql", openTable("authmysqlrc", mysql.Open)},
 		{"authpgsql", openTable("authpgsqlrc", pgsql.Open)},
 		{"authsqlite", openTable("authsqliterc", sqlite.Open)},
