@@ -20,9 +20,22 @@ type Config struct {
 	StartTLS          bool   // offered on the plain listeners
 	RequireTLS        bool   // no password without TLS
 
-	Modules []string // where accounts come from, in the order in which they are asked
-	AuthDir string   // directory of the settings files of modules: authmysqlrc and so on
-	Userdb  string   // path of the userdb, file or directory
+	Modules         []string // where accounts come from, in the order in which they are asked
+	LDAPCACert      string   // PEM file of the authorities that vouch for directories; empty: the system's
+	LDAPRequireCert string   // whether a directory's certificate is checked: never, allow, try, demand
+	AuthDir         string   // directory of the settings files of modules: authmysqlrc and so on
+	Userdb          string   // path of the userdb, file or directory
+
+	AuthdaemonDir  string        // of authdaemond's socket and pid file
+	TimeoutConnect time.Duration // to connect to authdaemond
+	TimeoutWrite   time.Duration // to send it a request
+	TimeoutRead    time.Duration // to have its answer
+	DebugLogin     int           // 1 and more: authdaemond tells its steps
+	LoggerOptions  []string      // of courierlogger, for authdaemond in the background
+	ServeSockets   []string      // which sockets serve opens for other programs
+	DovecotSockets []string      // paths
+	DovecotMode    fs.FileMode
+	DovecotOwner   string // user, or user:group; empty: as who starts it
 
 	PasswdFile, ShadowFile string // of the system's accounts
 	PAMHelper              string // program that asks PAM

@@ -11,9 +11,10 @@ set -eu
 NEEDS="mbsync:isync offlineimap:offlineimap3 neomutt:neomutt curl:curl python3:python3
 fetchmail:fetchmail tmux:tmux openssl:openssl gcc:gcc git:git make:make dovecot:dovecot-imapd
 setpriv:util-linux prlimit:util-linux flock:util-linux mkfs.ext4:e2fsprogs unshare:util-linux perl:perl
-mariadbd:mariadb-server pg_ctlcluster:postgresql gsasl:gsasl /usr/libexec/gam_server:gamin"
-# What Courier's programs need: themselves, their libraries, and a passwd file of the test's own.
-UNPACK="courier-base courier-imap courier-authlib courier-authlib-userdb libcourier-unicode4 libgdbm6 libidn12 libnss-wrapper"
+mariadbd:mariadb-server pg_ctlcluster:postgresql slapd:slapd ldapadd:ldap-utils gsasl:gsasl /usr/libexec/gam_server:gamin"
+# What Courier's programs need: themselves, their libraries, and a passwd file of the test's own;
+# and fail2ban, which is a service where it is installed.
+UNPACK="courier-base courier-imap courier-authlib courier-authlib-userdb libcourier-unicode4 libgdbm6 libidn12 libnss-wrapper fail2ban"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 GO_MIN=1.26
 

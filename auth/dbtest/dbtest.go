@@ -104,7 +104,32 @@ func (d *Daemon) Stop() {
 }
 
 // Stall makes the daemon take no notice of anybody until Resume.
-func (d *Daemon) Stall() { d.signal(syscall.SIGSTOP) }
+func (d *Daemon) Stall() {
+	d.t.Helper()
+	d.signal(syscall.SIGSTOP)
+	for deadline := time.Now().Add(startTime); !d.stopped(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("%s does not stop", d.args[0])
+		}
+	}
+}
+
+// stopped reports whether all of the daemon's processes are.
+func (d *Daemon) stopped() bool {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, name := range stats {
+		text, _ := os.ReadFile(name) // of a process that has ended: empty
+		// "PID (NAME) STATE PARENT GROUP ...", and NAME may hold anything.
+		fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+		if len(fields) > 2 && string(fields[2]) == strconv.Itoa(d.cmd.Process.Pid) && string(fields[0]) != "T" && string(fields[0]) != "Z" {
+			return false
+		}
+	}
+	return true
+}
 
 // Resume lets it go on.
 func (d *Daemon) Resume() { d.signal(syscall.SIGCONT) }

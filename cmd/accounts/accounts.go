@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"postrider/auth"
+	"postrider/auth/ldap"
 	"postrider/auth/mysql"
 	"postrider/auth/password"
 	"postrider/auth/pgsql"
@@ -20,8 +21,16 @@ import (
 	"postrider/config"
 )
 
-// Open opens the modules that c names, as one backend.
+// Open opens the modules that c names, as one backend. Where a daemon runs that may
+// know a module which is not there, it is asked for all of them.
 func Open(c *config.Config, logger *slog.Logger) (auth.Backend, error) {
+	if missing := missing(c); missing != "" && daemonRuns(c) {
+		logger.Info("authdaemond is asked for all accounts: authmodulelist names a module that is not built in",
+			"module", missing, "socket", AuthdaemonSocket(c))
+		named := *c
+		named.Modules = []string{"authdaemon"}
+		c = &named
+	}
 	opened, err := OpenModules(c, logger)
 	if err != nil {
 		return nil, err
@@ -139,6 +148,8 @@ func modules() []module {
 		{"authmysql", openTable("authmysqlrc", mysql.Open)},
 		{"authpgsql", openTable("authpgsqlrc", pgsql.Open)},
 		{"authsqlite", openTable("authsqliterc", sqlite.Open)},
+		{"authldap", openLDAP},
+		{"authdaemon", openAuthdaemon},
 	}
 }
 
@@ -159,4 +170,17 @@ func openTable(file string, open func(string, sqlquery.Options) (*sqlquery.Table
 		}
 		return table, nil
 	}
+}
+
+func openLDAP(s source) (auth.Backend, error) {
+	b, err := ldap.Open(filepath.Join(s.config.AuthDir, "authldaprc"), ldap.Options{
+		Verifier: s.verifier, Logger: s.logger, CACert: s.config.LDAPCACert, RequireCert: s.config.LDAPRequireCert,
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", errNotSetUp, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
