@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postrider/auth"
+	"postrider/cmd/certificates"
 	"postrider/config"
 	"postrider/login"
 	"postrider/serve"
@@ -119,7 +120,11 @@ func (d *door) certificate(isTLS bool) *serve.Certificate {
 	if isTLS || !offered || d.Config.CertFile == "" {
 		return nil
 	}
-	cert, err := serve.LoadCertificate(d.Config.CertFile, d.Config.KeyFile, d.Config.MinTLS, d.log)
+	files, err := certificates.Files(d.Config, d.log)
+	var cert *serve.Certificate
+	if err == nil {
+		cert, err = serve.LoadCertificates(files)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // Courier's file names one where nobody made it
 		d.log.Debug("STARTTLS is not offered", "reason", err.Error())
