@@ -223,14 +223,3 @@ func TestExternal(t *testing.T) {
 		}
 	}
 }
-
-func TestAnonymous(t *testing.T) {
-	trace := "unset"
-	accept := func(_ context.Context, s string) error { trace = s; return nil }
-	for response, want := range map[string]error{"": nil, "sirhc": nil, "grüße@example.com": nil, "a\nb": sasl.ErrMalformed, "\xff": sasl.ErrMalformed, strings.Repeat("x", 256): sasl.ErrMalformed} {
-		_, done, err := run(t, sasl.Anonymous(accept), nil, []byte(response))
-		if !errors.Is(err, want) || done != (want == nil) || done && trace != response {
-			t.Errorf("%.20q: %v, %v, %q", response, done, err, trace)
-		}
-	}
-}
