@@ -53,15 +53,13 @@ func TestDeriveSCRAM(t *testing.T) {
 
 // scramCase is one exchange with a client of another hand.
 type scramCase struct {
-	what             string
-	login, password  string
-	authorize        string
-	offered          sasl.Bindings // by the server
-	bound            bool          // the -PLUS form
-	binding          *scram.ChannelBinding
-	want             error
-	knowsBinding     bool
-	failsAtSignature bool
+	what            string
+	login, password string
+	authorize       string
+	offered         sasl.Bindings // by the server
+	bound           bool          // the -PLUS form
+	binding         *scram.ChannelBinding
+	want            error
 }
 
 func (c scramCase) run(t *testing.T, mechanism string) {
