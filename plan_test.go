@@ -59,6 +59,7 @@ var mayImport = map[string]string{
 	"auth/dovecot":     "auth/socket",
 	"auth/conformance": "auth/password",
 	"auth/rcfile":      "",
+	"auth/oauth":       "",
 	"auth/ldap":        "auth/password auth/rcfile",
 	"auth/sqlquery":    "auth/password auth/rcfile",
 	"auth/mysql":       "auth/password auth/rcfile auth/sqlquery",

@@ -109,6 +109,9 @@ func offer(c *config.Config) (*auth.Offer, error) {
 			return nil, fmt.Errorf("AUTH_SECRETFILE: %s has %d bytes, not 16 to 65536", c.AuthSecretFile, len(o.Secret))
 		}
 	}
+	if o.Tokens, err = tokens(c); err != nil {
+		return nil, err
+	}
 	return auth.NewOffer(o), nil
 }
 
