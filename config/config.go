@@ -15,10 +15,14 @@ type Config struct {
 	MaxPerNetwork  int // from one network; 0 is no limit
 	MaxPerAccount  int // sessions of one account; 0 is no limit
 
-	CertFile, KeyFile string // PEM; no certificate, no TLS. KeyFile empty: the key is in CertFile
-	MinTLS            uint16 // crypto/tls version
-	StartTLS          bool   // offered on the plain listeners
-	RequireTLS        bool   // no password without TLS
+	CertFile, KeyFile string   // PEM; no certificate, no TLS. KeyFile empty: the key is in CertFile
+	MinTLS            uint16   // crypto/tls version
+	ALPN              []string // application protocols; nil: none are spoken of
+	VerifyPeer        string   // of clients: NONE, PEER, REQUIREPEER
+	TrustCerts        string   // PEM file or directory of who signs clients' certificates
+	External          string   // field of a client's certificate that says whose it is
+	StartTLS          bool     // offered on the plain listeners
+	RequireTLS        bool     // no password without TLS
 
 	Modules         []string // where accounts come from, in the order in which they are asked
 	LDAPCACert      string   // PEM file of the authorities that vouch for directories; empty: the system's

@@ -208,6 +208,17 @@ func tlsVersion(c *Config, s string) error {
 	return nil
 }
 
+// verifyPeer reads TLS_VERIFYPEER, of which Courier looks at the first letter alone.
+func verifyPeer(c *Config, s string) error {
+	for _, word := range []string{"NONE", "PEER", "REQUIREPEER"} {
+		if s != "" && strings.EqualFold(s[:1], word[:1]) {
+			c.VerifyPeer = word
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is none of NONE, PEER, REQUIREPEER", s)
+}
+
 // listen reads a port list of couriertcpd: [IP.]PORT, the last dot divides. The
 // address of entries without one is filled in by Load.
 func listen(field func(*Config) *[]string) func(*Config, string) error {

@@ -259,6 +259,7 @@ func (s *Server) loginConfig(ctx context.Context, remote netip.AddrPort, implici
 		Service:      "imap",
 		Remote:       remote,
 		Capabilities: s.config.Handover.Capabilities(),
+		Subject:      subject,
 		Timeout:      s.config.LoginTimeout,
 		Failed:       func() { s.count(func(now *Stats) { now.Failures++ }) },
 		Logger:       logger,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postrider/cmd/imapdrc"
 	"postrider/config"
 	"postrider/session"
 	"postrider/wire"
@@ -34,6 +35,9 @@ func newImapd() *cobra.Command {
 			v, err := visitOf(os.Environ())
 			if err != nil {
 				return err
+			}
+			if !v.chain && len(args) == 1 && imapdrc.IsAction(args[0]) {
+				return runPlain(from.courier, args[0]) // a Maildir of such a name is ./start
 			}
 			load := from.load
 			if v.chain {

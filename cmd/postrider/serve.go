@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"postrider/auth"
+	"postrider/cmd/certificates"
 	"postrider/config"
 	"postrider/metrics"
 	"postrider/serve"
@@ -91,7 +92,11 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 		Logger:         logger,
 	}
 	if c.CertFile != "" {
-		if sc.TLS, err = serve.LoadCertificate(c.CertFile, c.KeyFile, c.MinTLS, logger); err != nil {
+		files, err := certificates.Files(c, logger)
+		if err != nil {
+			return err
+		}
+		if sc.TLS, err = serve.LoadCertificates(files); err != nil {
 			return err
 		}
 	}
