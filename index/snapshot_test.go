@@ -121,7 +121,7 @@ func TestSnapshotOpensAndLooksUpWithoutReadingAll(t *testing.T) {
 	f, _ := d.Open(snapshotName)
 	info, _ := f.Stat()
 	var read int64
-	s := &Snapshot{file: countingFile{f, &read}}
+	s := &Snapshot{file: &restingFile{file: countingFile{f, &read}}}
 	if err := s.load(info.Size); err != nil {
 		t.Fatal(err)
 	}

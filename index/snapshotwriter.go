@@ -212,7 +212,11 @@ func (w *SnapshotWriter) Commit() (*Snapshot, error) {
 		w.Abort()
 		return nil, fmt.Errorf("making a snapshot: %w", err)
 	}
-	return &Snapshot{file: w.f, size: w.pos, gen: w.gen, pos: w.at, count: w.counts.Messages, chunks: w.chunks,
+	file := &restingFile{file: w.f}
+	if info, err := w.f.Stat(); err == nil {
+		file.settle(w.dir, snapshotName, snapshotHead, info) // if not, it stays open
+	}
+	return &Snapshot{file: file, size: w.pos, gen: w.gen, pos: w.at, count: w.counts.Messages, chunks: w.chunks,
 		hashes: w.tail - tableBlock*int64(tableBlocks(w.counts.Messages)), counts: w.counts, records: w.head, modseq: w.modseq}, nil
 }
 

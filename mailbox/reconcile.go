@@ -75,7 +75,7 @@ func bearable(err error) bool {
 func (m *Mailbox) quiet() (bool, error) {
 	m.hints.looked()
 	m.dropEchoes()
-	if m.doubtful.Load() || !m.hints.empty() {
+	if m.doubtful.Load() || m.outdated.Load() || !m.hints.empty() {
 		return false, nil
 	}
 	if grown, err := m.journal.Grown(); err != nil || grown {
