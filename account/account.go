@@ -75,6 +75,7 @@ func (h *House) enter(c Config) (*shared, error) {
 	if a == nil {
 		a = &shared{h: h, key: key, open: make(map[dirKey]*opened)}
 		a.root = a.restingRoot(root)
+		a.rootWoke()
 		h.accounts[key] = a
 	} else {
 		root.Close()

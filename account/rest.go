@@ -14,8 +14,8 @@ import (
 // they were opened, in use or not: to open them again costs microseconds. On a network's
 // file system, whose inode numbers may not last, all stay open.
 
-// rootRests is how long the root stays open.
-const rootRests = 20 * time.Second
+// quietAfter is the default of HouseConfig.QuietAfter.
+const quietAfter = 15 * time.Second
 
 // rootRest is the timer that closes the root.
 type rootRest struct {
@@ -25,15 +25,13 @@ type rootRest struct {
 	more  interface{ Rest() } // the ledger, if it can; nil: not
 }
 
-// restingRoot has the root rest, from now on.
+// restingRoot is the root as one that can rest. The caller calls rootWoke once it is set.
 func (a *shared) restingRoot(root vfs.Dir) vfs.Dir {
 	if vfs.OnNetwork(root) {
 		return root
 	}
 	path := root.Path()
-	s := vfs.NewSleeper(root, func() (vfs.Dir, error) { return a.h.c.FS.OpenDir(path) }, a.rootWoke)
-	a.rootWoke()
-	return s
+	return vfs.NewSleeper(root, func() (vfs.Dir, error) { return a.h.c.FS.OpenDir(path) }, a.rootWoke)
 }
 
 // rootWoke is called when the root was opened, whatever locks are held.
@@ -44,9 +42,9 @@ func (a *shared) rootWoke() {
 	switch {
 	case r.ended:
 	case r.timer == nil:
-		r.timer = time.AfterFunc(rootRests, a.restRoot)
+		r.timer = time.AfterFunc(a.h.c.QuietAfter, a.restRoot)
 	default:
-		r.timer.Reset(rootRests)
+		r.timer.Reset(a.h.c.QuietAfter)
 	}
 }
 

@@ -96,6 +96,9 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if m.c.LockWait <= 0 {
 		m.c.LockWait = 30 * time.Second
 	}
+	if m.c.QuietAfter <= 0 {
+		m.c.QuietAfter = quietAfter
+	}
 	m.dev, m.ino = c.Folder.Dir().Key()
 	if m.shape = c.shape; m.shape == (shape{}) {
 		m.shape = usual()

@@ -13,7 +13,10 @@ func (m *Mailbox) departed() bool {
 	if err == nil {
 		_, err = m.folder.Times()
 	}
-	here := err != nil && !errors.Is(err, fs.ErrNotExist) || info.Nlink > 0 // none where it was, if it rested
+	here := !errors.Is(err, fs.ErrNotExist) // as for one that rested, if it is not where it was
+	if err == nil {
+		here = info.Nlink > 0
+	}
 	if here && m.c.Here != nil {
 		here = m.c.Here()
 	}

@@ -25,7 +25,7 @@ import (
 // What cannot be opened now, for lack of descriptors perhaps, is an error of that command
 // and no doubt about the state.
 
-// quietAfter is how long nothing must have happened; it may be twice as long.
+// quietAfter is the default of Config.QuietAfter.
 const quietAfter = 15 * time.Second
 
 // quietKeeps is how many bytes of messages that no file has a quiet mailbox may hold;
@@ -50,7 +50,7 @@ func (m *Mailbox) stir() {
 	defer r.mu.Unlock()
 	r.used.Store(true)
 	if r.timer == nil && !r.ended {
-		r.timer = time.AfterFunc(quietAfter, m.restOrWait)
+		r.timer = time.AfterFunc(m.c.QuietAfter, m.restOrWait)
 	}
 }
 
@@ -63,7 +63,7 @@ func (m *Mailbox) restOrWait() {
 		return
 	}
 	if r.used.Swap(false) {
-		r.timer.Reset(quietAfter)
+		r.timer.Reset(m.c.QuietAfter)
 		r.mu.Unlock()
 		return
 	}

@@ -59,6 +59,9 @@ func (m *Mailbox) Refresh(ctx context.Context) (*Snapshot, error) {
 	if err == nil && !quiet {
 		err = m.locked(ctx, func() error { return m.readStale(ctx) })
 	}
+	if errors.Is(err, fs.ErrNotExist) && m.departed() {
+		err = ErrGone
+	}
 	if err != nil && !bearable(err) {
 		return nil, err
 	}
