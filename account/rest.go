@@ -49,7 +49,7 @@ func (a *shared) rootWoke() {
 }
 
 // restRoot gives the descriptors of the root and of the ledger back. The ledger is not
-// used but through the root. The account's lock is not taken: it may be held for long.
+// used but through the root. The account's lock is not waited for: it may be held for long.
 func (a *shared) restRoot() {
 	r := &a.rest
 	r.mu.Lock()
@@ -59,6 +59,11 @@ func (a *shared) restRoot() {
 		ledger.Rest()
 	}
 	vfs.Rest(a.root)
+	if a.mu.TryLock() { // else somebody needs it just now
+		a.changedLocked()
+		a.folders = nil
+		a.mu.Unlock()
+	}
 }
 
 // also has the ledger rest with the root, if it can.

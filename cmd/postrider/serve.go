@@ -83,6 +83,9 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 	for _, l := range listeners {
 		logger.Info("listening", "address", l.Addr().String(), "tls", l.ImplicitTLS)
 	}
+	quiet, end := context.WithCancel(ctx)
+	defer end()
+	go giveBack(quiet)
 	err = serve.New(sc).Serve(ctx, listeners...)
 	logger.Info("stopped", "err", err)
 	return err
