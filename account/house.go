@@ -66,6 +66,7 @@ type House struct {
 	readings atomic.Int64
 
 	compactor mailbox.Compactor
+	purges    purges
 
 	mu       sync.Mutex
 	accounts map[dirKey]*shared

@@ -17,6 +17,9 @@ import (
 // quietAfter is the default of HouseConfig.QuietAfter.
 const quietAfter = 15 * time.Second
 
+// rootRests is how long the root stays open at most.
+const rootRests = 3 * time.Second
+
 // rootRest is the timer that closes the root.
 type rootRest struct {
 	mu    sync.Mutex
@@ -42,9 +45,9 @@ func (a *shared) rootWoke() {
 	switch {
 	case r.ended:
 	case r.timer == nil:
-		r.timer = time.AfterFunc(a.h.c.QuietAfter, a.restRoot)
+		r.timer = time.AfterFunc(min(rootRests, a.h.c.QuietAfter), a.restRoot)
 	default:
-		r.timer.Reset(a.h.c.QuietAfter)
+		r.timer.Reset(min(rootRests, a.h.c.QuietAfter))
 	}
 }
 
@@ -59,11 +62,6 @@ func (a *shared) restRoot() {
 		ledger.Rest()
 	}
 	vfs.Rest(a.root)
-	if a.mu.TryLock() { // else somebody needs it just now
-		a.changedLocked()
-		a.folders = nil
-		a.mu.Unlock()
-	}
 }
 
 // also has the ledger rest with the root, if it can.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+
+	"postrider/sasl"
 )
 
 // The outcomes of an attempt, tested with errors.Is. Any error that is none of
@@ -24,6 +26,9 @@ var (
 	// ErrUnusable: the password is right, what is recorded of the account does
 	// not do for a session (no home, uid 0, ...).
 	ErrUnusable = errors.New("account record is unusable")
+	// ErrThrottled: too many wrong passwords came from there lately; the attempt
+	// was not looked at.
+	ErrThrottled = errors.New("too many failed logins lately")
 )
 
 // Request says who asks for whom, for what, from where. It holds no secret, so
@@ -33,6 +38,14 @@ type Request struct {
 	Service string         // "imap", "pop3", ...: chooses per-service passwords and options
 	Remote  netip.AddrPort // the client; zero if it has no address
 	TLS     bool           // the connection is protected
+
+	// External is who the client is by the TLS certificate that it showed and that
+	// was verified: the value of the subject's field that is chosen for it. Empty:
+	// it showed none.
+	External string
+	// Bindings are those of the TLS connection, for the -PLUS forms of SCRAM. They
+	// are no secret to the two ends, and to nobody else of use.
+	Bindings sasl.Bindings
 }
 
 // Backend is a set of accounts. Its methods may be called by any number of

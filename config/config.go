@@ -12,22 +12,50 @@ type Config struct {
 
 	MaxConnections int // in all; 0 is no limit
 	MaxPerAddress  int // from one address; 0 is no limit
+	MaxPerNetwork  int // from one network; 0 is no limit
+	MaxPerAccount  int // sessions of one account; 0 is no limit
 
 	CertFile, KeyFile string // PEM; no certificate, no TLS. KeyFile empty: the key is in CertFile
 	MinTLS            uint16 // crypto/tls version
 	StartTLS          bool   // offered on the plain listeners
 	RequireTLS        bool   // no password without TLS
 
-	Modules []string // where accounts come from, in the order in which they are asked
-	Userdb  string   // path of the userdb, file or directory
-	Maildir string   // where an account does not say, below its home
-	User    string   // system user to become after binding; empty: stay
+	Modules         []string // where accounts come from, in the order in which they are asked
+	LDAPCACert      string   // PEM file of the authorities that vouch for directories; empty: the system's
+	LDAPRequireCert string   // whether a directory's certificate is checked: never, allow, try, demand
+	AuthDir         string   // directory of the settings files of modules: authmysqlrc and so on
+	Userdb          string   // path of the userdb, file or directory
+
+	AuthdaemonDir  string        // of authdaemond's socket and pid file
+	TimeoutConnect time.Duration // to connect to authdaemond
+	TimeoutWrite   time.Duration // to send it a request
+	TimeoutRead    time.Duration // to have its answer
+	DebugLogin     int           // 1 and more: authdaemond tells its steps
+	LoggerOptions  []string      // of courierlogger, for authdaemond in the background
+	ServeSockets   []string      // which sockets serve opens for other programs
+	DovecotSockets []string      // paths
+	DovecotMode    fs.FileMode
+	DovecotOwner   string // user, or user:group; empty: as who starts it
+
+	DefaultDomain    string   // with its separator, such as "@example.com"
+	DomainSeparators string   // what else a domain may begin with
+	DefaultOptions   string   // of accounts, in Courier's form
+	Mechanisms       []string // of SASL; empty: those that every account can use
+	ChannelBinding   bool     // SCRAM's -PLUS forms
+	AuthSecretFile   string   // empty: a new secret
+	OAuth            OAuth
+	AuthCacheTTL     time.Duration // of passwords that were right; 0: none are kept
+
+	Maildir string // where an account does not say, below its home
+	User    string // system user to become after binding; empty: stay
 
 	CourierNames bool   // folders are INBOX.Sent with ".", else Sent with "/"
 	Encoding     string // of folder names on disk: auto, utf8, utf7
 	HideWords    []string
 	OnlyWords    []string // nil: all that is built in
 	CheckOwner   bool
+	MemoryLimit  int64 // bytes that a session's own process keeps below; 0: none
+	LoginExec    bool  // a Maildir's own program is run before the session
 	Umask        fs.FileMode
 	Fsync        bool
 	CourierUIDDB string // how Courier's files are kept: follow, live, off
@@ -36,13 +64,43 @@ type Config struct {
 	EnhancedIdle bool   // changes are told by notification
 	PollInterval time.Duration
 
+	TrashFolder    string  // as clients name it, without a prefix
+	EmptyTrash     []Purge // what is removed by age
+	ExpungeToTrash bool    // expunged messages go to the trash
+	LogDeletions   bool
+	NoSort         bool   // SORT and THREAD are refused
+	Outbox         string // directory of the folder that sends, ".Outbox"; empty: none
+	OutboxMultiple bool
+	Sendmail       string // program
+	SenderHeader   string // what names the sender in what it sends
+	Skeleton       string // directory that a new home is copied from; empty: none
+	DebugFile      string // name in the Maildir; a session is written to it if it is there
+
 	LoginTimeout time.Duration // from connect to login
 	IdleTimeout  time.Duration // between two commands
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
 	LockTimeout  time.Duration // for other processes to let go of a mailbox
 
-	LogFormat string // text or json
+	LogFormat string // text, json or courier
 	LogLevel  string // debug, info, warn, error
+}
+
+// OAuth says which access tokens count as passwords.
+type OAuth struct {
+	Issuer           string   // provider of signed tokens; empty: none count
+	Audience         []string // a token is for one of them
+	Scope            string   // words that a token must have
+	Claim            string   // of a token, that is the login
+	Introspection    string   // address to ask about other tokens; empty: none count
+	ClientID         string   // who asks
+	ClientSecretFile string
+	CACert           string // PEM file of the authorities that vouch for the provider
+}
+
+// Purge says that what has lain in a folder for so many days is removed.
+type Purge struct {
+	Folder string // as clients name it, without a prefix; empty: the trash
+	Days   int
 }
 
 // Value is one setting as it came out.

@@ -82,10 +82,13 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Listen: []string{":143"}, ListenTLS: []string{":993"}, MaxConnections: 10000, MaxPerAddress: 50,
-		MinTLS: tls.VersionTLS12, StartTLS: true, Modules: []string{"authuserdb"}, Userdb: "/etc/postrider/userdb", Maildir: "Maildir",
+		Listen: []string{":143"}, ListenTLS: []string{":993"}, MaxConnections: 10000, MaxPerAddress: 50, MaxPerAccount: 100,
+		MinTLS: tls.VersionTLS12, StartTLS: true, Modules: []string{"authuserdb"}, AuthDir: "/etc/postrider", LDAPRequireCert: "demand", OAuth: OAuth{Audience: []string{}, Claim: "email"}, Userdb: "/etc/postrider/userdb", Maildir: "Maildir",
 		Encoding: "auto", HideWords: nil, CheckOwner: true, Umask: 0o077, Fsync: true, AppendLimit: 100 << 20,
 		CourierUIDDB: "follow", UseLocks: true,
+		AuthdaemonDir: "/run/courier/authdaemon", TimeoutConnect: 10 * time.Second, TimeoutWrite: 10 * time.Second, TimeoutRead: 30 * time.Second,
+		LoggerOptions: []string{}, ServeSockets: []string{}, DovecotSockets: []string{}, DovecotMode: 0o660,
+		TrashFolder: "Trash", Sendmail: "/usr/sbin/sendmail", SenderHeader: "X-IMAP-Sender",
 		EnhancedIdle: true, PollInterval: time.Minute, LoginTimeout: time.Minute, IdleTimeout: 30 * time.Minute,
 		DrainTimeout: 10 * time.Second, LockTimeout: 30 * time.Second, LogFormat: "text", LogLevel: "info",
 	}
@@ -162,6 +165,7 @@ func TestPrintReadsBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	again.Config.AuthDir = l.Config.AuthDir // where the file lies
 	if d := cmp.Diff(l.Config, again.Config); d != "" {
 		t.Error(d)
 	}
@@ -211,6 +215,25 @@ func TestEnhancedIdle(t *testing.T) {
 		}
 		if shown := strings.Contains(out.String(), "# note: 0 is what Courier shipped"); shown != (c.noted && c.enhanced) {
 			t.Errorf("%s: the note is shown: %v", name, shown)
+		}
+	}
+}
+
+func TestEmptyTrash(t *testing.T) {
+	for text, want := range map[string][]Purge{
+		"":                     nil,
+		"7":                    {{"", 7}},
+		"Trash:7":              {{"Trash", 7}},
+		"Trash:0, Sent.Old:30": {{"Trash", 1}, {"Sent.Old", 30}},
+	} {
+		l, err := Load(Options{Environment: []string{"IMAP_EMPTYTRASH=" + text}})
+		if d := cmp.Diff(want, l.Config.EmptyTrash); d != "" || err != nil {
+			t.Errorf("%q: %v, %s", text, err, d)
+		}
+	}
+	for _, text := range []string{"Trash", "Trash:week", ":7", "Trash:-1"} {
+		if _, err := Load(Options{Environment: []string{"IMAP_EMPTYTRASH=" + text}}); err == nil {
+			t.Errorf("%q is taken", text)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,6 +105,21 @@ func size(field func(*Config) *int64) func(*Config, string) error {
 	}
 }
 
+// kibibytes is a number of 1,024 bytes each, 0 for an empty text.
+func kibibytes(field func(*Config) *int64) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		if s == "" {
+			s = "0"
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+		if err != nil || n < 0 || n > 1<<40 {
+			return fmt.Errorf("%q is no number of KiB", s)
+		}
+		*field(c) = n << 10
+		return nil
+	}
+}
+
 // words splits at blanks; the text all means every word and leaves the field nil.
 func words(field func(*Config) *[]string, all string) func(*Config, string) error {
 	return func(c *Config, s string) error {
@@ -119,6 +135,32 @@ func words(field func(*Config) *[]string, all string) func(*Config, string) erro
 func names(field func(*Config) *[]string) func(*Config, string) error {
 	return func(c *Config, s string) error {
 		*field(c) = strings.Fields(s)
+		return nil
+	}
+}
+
+// wordsOf is a list of the words of a set.
+func wordsOf(field func(*Config) *[]string, of ...string) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		*field(c) = strings.Fields(s)
+		for _, word := range *field(c) {
+			if !slices.Contains(of, word) {
+				return fmt.Errorf("%q is none of %s", word, strings.Join(of, ", "))
+			}
+		}
+		return nil
+	}
+}
+
+// paths is a list of absolute paths.
+func paths(field func(*Config) *[]string) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		*field(c) = strings.Fields(s)
+		for _, path := range *field(c) {
+			if !filepath.IsAbs(path) {
+				return fmt.Errorf("%q is no absolute path", path)
+			}
+		}
 		return nil
 	}
 }

@@ -43,6 +43,7 @@ func runLogout(_ context.Context, a *attempt, c *wire.Command, _ wire.None) erro
 }
 
 func runID(_ context.Context, a *attempt, c *wire.Command, client [][2]string) error {
+	c.Introduce(client)
 	if len(client) > 0 && !a.named { // once: a stranger must not fill the log
 		a.named = true
 		text := fmt.Sprintf("%q", client)

@@ -81,10 +81,7 @@ func Run(ctx context.Context, c *wire.Conn, cfg Config) (*Result, error) {
 	if end == wire.EndLeft && err == nil && a.result != nil {
 		return a.result, nil
 	}
-	if err == nil {
-		return nil, ErrEnded
-	}
-	return nil, errors.Join(ErrEnded, err)
+	return nil, &Ended{How: end, TLS: a.tls, Err: err}
 }
 
 // attempt is the state of one login.
@@ -161,7 +158,7 @@ func unique(words []string) []string {
 // mechanisms are those that are offered now.
 func (a *attempt) mechanisms() []auth.Mechanism {
 	var out []auth.Mechanism
-	for _, m := range auth.Mechanisms(a.cfg.Backend) {
+	for _, m := range auth.MechanismsFor(a.cfg.Backend, a.request("")) {
 		if !m.Clear || a.clearAllowed() {
 			out = append(out, m)
 		}

@@ -30,6 +30,8 @@ func status(err error) *imap.Status {
 		return imap.No(imap.CodePrivacyRequired, "IMAP access disabled via insecure connection.")
 	case errors.Is(err, auth.ErrUnusable):
 		return imap.No(imap.CodeContactAdmin, "The account is not set up right; the administrator's log says what is wrong")
+	case errors.Is(err, auth.ErrThrottled):
+		return imap.No(imap.CodeLimit, "Too many failed logins lately, please try again later")
 	case errors.Is(err, auth.ErrTemporary), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return imap.No(imap.CodeUnavailable, "Temporary problem, please try again later")
 	}

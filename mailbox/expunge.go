@@ -14,7 +14,7 @@ import (
 // by it.
 func (m *Mailbox) Expunge(ctx context.Context, uids mail.UIDSet, onlyDeleted bool) (*Snapshot, mail.UIDSet, error) {
 	var gone mail.UIDSet
-	for part := range slices1000(m.victims(uids, onlyDeleted)) {
+	for part := range slices1000(m.Snapshot().victims(uids, onlyDeleted)) {
 		err := m.change(ctx, func() error {
 			done, err := m.expungeSome(ctx, part, onlyDeleted)
 			for _, u := range done {
@@ -29,9 +29,12 @@ func (m *Mailbox) Expunge(ctx context.Context, uids mail.UIDSet, onlyDeleted boo
 	return m.Snapshot(), gone, nil
 }
 
-// victims are the messages that an EXPUNGE means now.
-func (m *Mailbox) victims(uids mail.UIDSet, onlyDeleted bool) mail.UIDSet {
-	s := m.Snapshot()
+// DeletedAmong are those of uids, a resolved set, that have \Deleted; of all
+// messages if uids is nil.
+func (s *Snapshot) DeletedAmong(uids mail.UIDSet) mail.UIDSet { return s.victims(uids, true) }
+
+// victims are the messages that an EXPUNGE means.
+func (s *Snapshot) victims(uids mail.UIDSet, onlyDeleted bool) mail.UIDSet {
 	if onlyDeleted && s.Deleted() == 0 {
 		return nil
 	}

@@ -25,6 +25,12 @@ import (
 // What cannot be opened now, for lack of descriptors perhaps, is an error of that command
 // and no doubt about the state.
 
+// filesAfter is how long nothing must have happened for the files to be closed, if
+// QuietAfter is not less; it may be twice as long. It is short, since thousands of
+// sessions that log in within a minute would run out of descriptors otherwise, and to open
+// them again costs some ten microseconds.
+const filesAfter = 2 * time.Second
+
 // quietAfter is the default of Config.QuietAfter.
 const quietAfter = 15 * time.Second
 
@@ -36,7 +42,8 @@ const quietKeeps = 8 << 10
 type rest struct {
 	used  atomic.Bool // since the timer was started
 	mu    sync.Mutex
-	timer *time.Timer // nil: quiet
+	timer *time.Timer   // nil: quiet
+	idle  time.Duration // for how long nothing happened, in turns of the timer
 	ended bool
 }
 
@@ -50,30 +57,50 @@ func (m *Mailbox) stir() {
 	defer r.mu.Unlock()
 	r.used.Store(true)
 	if r.timer == nil && !r.ended {
-		r.timer = time.AfterFunc(m.c.QuietAfter, m.restOrWait)
+		r.timer = time.AfterFunc(m.restTurn(), m.restOrWait)
 	}
 }
 
+// restTurn is how long the timer of rest runs.
+func (m *Mailbox) restTurn() time.Duration { return min(filesAfter, m.c.QuietAfter) }
+
 // restOrWait is the end of the timer.
 func (m *Mailbox) restOrWait() {
-	r := &m.rest
-	r.mu.Lock()
-	if r.ended || r.timer == nil {
-		r.mu.Unlock()
+	files, all := m.turn()
+	if !files && !all {
 		return
 	}
-	if r.used.Swap(false) {
-		r.timer.Reset(m.c.QuietAfter)
-		r.mu.Unlock()
-		return
-	}
-	r.timer = nil
-	r.mu.Unlock()
 	m.lock <- struct{}{}
 	defer func() { <-m.lock }()
-	if !m.closed && m.journal != nil {
+	switch {
+	case m.closed || m.journal == nil:
+	case all:
 		m.goQuiet()
+	default:
+		m.closeFiles()
 	}
+}
+
+// turn starts the timer again, unless the mailbox goes quiet, and says whether to close
+// the files, and whether to give memory back, too.
+func (m *Mailbox) turn() (files, all bool) {
+	r := &m.rest
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended || r.timer == nil {
+		return false, false
+	}
+	if r.used.Swap(false) {
+		r.idle = 0
+	} else {
+		r.idle += m.restTurn()
+	}
+	if r.idle >= m.c.QuietAfter {
+		r.timer, r.idle = nil, 0
+		return true, true
+	}
+	r.timer.Reset(m.restTurn())
+	return r.idle == m.restTurn(), false
 }
 
 // goQuiet gives memory back. The lock is held: no builder is at work, and what is
@@ -81,7 +108,6 @@ func (m *Mailbox) restOrWait() {
 func (m *Mailbox) goQuiet() {
 	m.names = nil
 	m.DropMemo()
-	m.cache.Load().Quiet()
 	m.closeFiles()
 	if m.dropColumns() > max(quietKeeps, m.Snapshot().n) {
 		m.sleepy = m.c.Compactor != nil
@@ -97,6 +123,7 @@ func (m *Mailbox) closeFiles() {
 		m.stir()
 		return
 	}
+	m.cache.Load().Quiet()
 	m.backing.rest()
 	for _, d := range m.left {
 		d.Close() // older snapshots would have read the journal there, if the file failed

@@ -3,51 +3,10 @@ package serve
 import (
 	"context"
 	"net"
-	"net/netip"
 	"time"
 
 	"postrider/wire"
 )
-
-// enter counts a connection in, or says why not.
-func (s *Server) enter(from netip.Addr) (refusal string) {
-	from = network(from)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.config.MaxConnections > 0 && s.total >= s.config.MaxConnections:
-		s.refused++
-		return "Too many connections"
-	case s.config.MaxPerAddress > 0 && s.from[from] >= s.config.MaxPerAddress:
-		s.refused++
-		return "Too many connections from your address"
-	}
-	s.total++
-	s.served++
-	s.from[from]++
-	return ""
-}
-
-func (s *Server) leave(from netip.Addr) {
-	from = network(from)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.total--
-	if s.from[from]--; s.from[from] == 0 {
-		delete(s.from, from)
-	}
-}
-
-// network is what counts as one address: a host with IPv6 has 64 bits of them.
-func network(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return a
-}
 
 const (
 	// refusals bounds the connections that are told why they are not served;

@@ -37,6 +37,7 @@ type Config struct {
 
 	MaxConnections int // in all; 0: no limit
 	MaxPerAddress  int // from one address, an IPv6 network of 64 bits counting as one; 0: no limit
+	MaxPerNetwork  int // from one network: 24 bits of IPv4, 56 of IPv6; 0: no limit
 
 	LoginTimeout time.Duration // from the connection to the login; 0: a minute
 	DrainTimeout time.Duration // for sessions to end by themselves; 0: 10 s
@@ -50,21 +51,21 @@ type Server struct {
 
 	refusing chan struct{} // a place for each connection that is being refused
 
+	places *places
+
 	mu      sync.Mutex
 	open    map[*wire.Conn]struct{}
-	from    map[netip.Addr]int
-	total   int
-	refused int64
-	served  int64
 	drained bool
 	done    sync.WaitGroup
 }
 
 // Stats is a Server's figures.
 type Stats struct {
-	Open    int   // connections
-	Served  int64 // accepted since the start
-	Refused int64 // for a limit
+	Open      int   // connections
+	Strangers int   // those that have not logged in
+	Served    int64 // accepted since the start
+	Refused   int64 // for a limit
+	Displaced int64 // made way for another before they had logged in
 }
 
 // New returns a Server.
@@ -78,14 +79,15 @@ func New(c Config) *Server {
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 10 * time.Second
 	}
-	return &Server{config: c, refusing: make(chan struct{}, refusals), open: make(map[*wire.Conn]struct{}), from: make(map[netip.Addr]int)}
+	return &Server{
+		config: c, refusing: make(chan struct{}, refusals), open: make(map[*wire.Conn]struct{}),
+		places: newPlaces(limits{all: c.MaxConnections, perAddress: c.MaxPerAddress, perNetwork: c.MaxPerNetwork}),
+	}
 }
 
 // Stats is the figures of this moment.
 func (s *Server) Stats() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Stats{Open: s.total, Served: s.served, Refused: s.refused}
+	return s.places.stats()
 }
 
 // Listener is a listening socket and how its connections begin.
@@ -160,19 +162,30 @@ func (s *Server) accept(ctx, sessions context.Context, l Listener) error {
 func (s *Server) admit(ctx context.Context, conn net.Conn, implicit bool) {
 	keepAlive(conn)
 	remote := addrPort(conn.RemoteAddr())
-	if reason := s.enter(remote.Addr()); reason != "" {
-		s.config.Logger.Warn("connection refused", "ip", remote.Addr(), "reason", reason)
-		s.refuse(ctx, conn, implicit, reason)
+	eviction := &eviction{conn: conn}
+	in, full := s.places.enter(remote.Addr(), eviction.begin)
+	if full != "" {
+		s.config.Logger.Warn("connection refused", "ip", remote.Addr(), "reason", full)
+		s.refuse(ctx, conn, implicit, full)
 		return
 	}
 	s.done.Go(func() {
-		defer s.leave(remote.Addr())
-		s.connection(ctx, conn, remote, implicit)
+		defer s.places.leave(in)
+		s.connection(ctx, conn, arrival{remote: remote, implicit: implicit, place: in, eviction: eviction})
 	})
 }
 
+// arrival is what is known of a connection when it is let in.
+type arrival struct {
+	remote   netip.AddrPort
+	implicit bool // TLS from the first byte
+	place    *place
+	eviction *eviction
+}
+
 // connection is the life of one.
-func (s *Server) connection(ctx context.Context, conn net.Conn, remote netip.AddrPort, implicit bool) {
+func (s *Server) connection(ctx context.Context, conn net.Conn, a arrival) {
+	remote, began := a.remote, time.Now()
 	logger := s.config.Logger.With("ip", remote.Addr().String(), "port", remote.Port())
 	defer func() {
 		if p := recover(); p != nil {
@@ -180,7 +193,7 @@ func (s *Server) connection(ctx context.Context, conn net.Conn, remote netip.Add
 			conn.Close()
 		}
 	}()
-	if implicit {
+	if a.implicit {
 		secured, err := s.config.TLS.handshake(ctx, wire.Records(conn), s.config.LoginTimeout)
 		if err != nil {
 			logger.Info("TLS handshake failed", "err", err)
@@ -197,14 +210,19 @@ func (s *Server) connection(ctx context.Context, conn net.Conn, remote netip.Add
 		return
 	}
 	defer s.unregister(c)
-
-	result, err := login.Run(ctx, c, s.loginConfig(ctx, remote, implicit, logger))
+	a.eviction.speak(c)
+	result, err := login.Run(ctx, c, s.loginConfig(ctx, remote, a.implicit, logger))
 	if err != nil {
-		logger.Debug("ended before login", "err", err)
+		login.LogEnd(context.WithoutCancel(ctx), logger, c, began, err)
+		return
+	}
+	if !s.places.settle(a.place) {
+		c.Write(append(makeWay().AppendText([]byte("* ")), "\r\n"...))
+		c.Flush()
 		return
 	}
 	if err := s.config.Handover.Session(ctx, c, result, remote); err != nil {
-		logger.Warn("session ended", "user", result.Identity.Login, "err", err)
+		logger.Warn("session failed", "user", result.Identity.Login, "err", err)
 	}
 }
 

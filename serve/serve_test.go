@@ -57,9 +57,8 @@ func (e echo) Session(ctx context.Context, c *wire.Conn, l *login.Result, _ neti
 func start(t *testing.T, change func(*Config)) (address string, stop func() error) {
 	t.Helper()
 	c := Config{
-		Handover: echo{},
-		Backend: static.New(password.NewVerifier(password.Limits{}), static.Account{
-			Identity: auth.Identity{Login: "u", UID: auth.Unknown, GID: auth.Unknown, Home: "/"}, Stored: "{PLAIN}p"}),
+		Handover:     echo{},
+		Backend:      accounts(),
 		DrainTimeout: 5 * time.Second,
 	}
 	change(&c)
@@ -81,6 +80,12 @@ func start(t *testing.T, change func(*Config)) (address string, stop func() erro
 	}
 	t.Cleanup(func() { stop() })
 	return l.Addr().String(), stop
+}
+
+// accounts is one, u with the password p.
+func accounts() auth.Backend {
+	return static.New(password.NewVerifier(password.Limits{}), static.Account{
+		Identity: auth.Identity{Login: "u", UID: auth.Unknown, GID: auth.Unknown, Home: "/"}, Stored: "{PLAIN}p"})
 }
 
 type peer struct {
@@ -148,27 +153,6 @@ func TestLimits(t *testing.T) {
 		p.login()
 		q := dial(t, address)
 		q.want(name)
-	}
-}
-
-func TestLeaveFreesThePlace(t *testing.T) {
-	s := New(Config{MaxConnections: 2, MaxPerAddress: 1})
-	a, sameNet, b := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("::ffff:192.0.2.1")
-	if r := s.enter(a); r != "" {
-		t.Fatal(r)
-	}
-	if s.enter(sameNet) == "" {
-		t.Error("the same network of 64 bits is let in twice")
-	}
-	if r := s.enter(b); r != "" {
-		t.Error(r)
-	}
-	s.leave(b)
-	if r := s.enter(netip.MustParseAddr("192.0.2.1")); r != "" {
-		t.Error(r)
-	}
-	if got := s.Stats(); got != (Stats{Open: 2, Served: 3, Refused: 1}) {
-		t.Errorf("%+v", got)
 	}
 }
 
@@ -299,7 +283,7 @@ func TestRefusalUnderTLS(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	s := New(Config{Handover: echo{}, TLS: certificate, MaxConnections: 1, DrainTimeout: 5 * time.Second})
+	s := New(Config{Handover: echo{}, Backend: accounts(), TLS: certificate, MaxConnections: 1, DrainTimeout: 5 * time.Second})
 	go func() { ended <- s.Serve(ctx, Listener{Listener: l, ImplicitTLS: true}) }()
 	connect := func() *peer {
 		c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true})
@@ -309,7 +293,7 @@ func TestRefusalUnderTLS(t *testing.T) {
 		t.Cleanup(func() { c.Close() })
 		return &peer{c, bufio.NewReader(c), t}
 	}
-	connect().want("* OK ")
+	connect().login()
 	connect().want("* BYE [LIMIT] Too many connections\r\n")
 	cancel()
 	if err := <-ended; err != nil {

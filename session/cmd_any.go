@@ -39,6 +39,7 @@ func (s *Session) logout(_ context.Context, c *wire.Command, _ wire.None) error 
 
 // id answers ID (RFC 2971).
 func (s *Session) id(_ context.Context, c *wire.Command, client [][2]string) error {
+	c.Introduce(client)
 	if len(client) > 0 {
 		s.Logger.Info("client", "user", s.User, "id", client)
 	}

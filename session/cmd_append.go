@@ -39,11 +39,18 @@ func (s *Session) appendMessage(ctx context.Context, c *wire.Command, a imap.App
 		return tryCreate(err)
 	}
 	defer h.Release()
-	return s.receive(ctx, c, h, a)
+	letter, err := s.letterFor(n)
+	if err != nil {
+		return err
+	}
+	return s.receive(ctx, c, h, a, letter)
 }
 
-// receive takes the message and puts it into the mailbox.
-func (s *Session) receive(ctx context.Context, c *wire.Command, h *account.Handle, a imap.Append) error {
+// receive takes the message, sends it if it is a letter, and puts it into the mailbox.
+func (s *Session) receive(ctx context.Context, c *wire.Command, h *account.Handle, a imap.Append, letter Letter) error {
+	if letter != nil {
+		defer letter.Discard()
+	}
 	draft, err := h.NewAppend(ctx, a.Literal.Size)
 	if err != nil {
 		return err
@@ -54,7 +61,11 @@ func (s *Session) receive(ctx context.Context, c *wire.Command, h *account.Handl
 		return err
 	}
 	kept := &keeper{limit: keptBytes}
-	n, err := io.Copy(io.MultiWriter(draft, kept), r)
+	to := io.MultiWriter(draft, kept)
+	if letter != nil {
+		to = io.MultiWriter(draft, kept, letter)
+	}
+	n, err := io.Copy(to, r)
 	if err != nil {
 		return err
 	}
@@ -62,6 +73,9 @@ func (s *Session) receive(ctx context.Context, c *wire.Command, h *account.Handl
 		return io.ErrUnexpectedEOF
 	}
 	if err := c.EndLiteral(); err != nil {
+		return err
+	}
+	if err := s.send(ctx, letter); err != nil {
 		return err
 	}
 	uid, validity, snap, err := draft.Commit(ctx, a.Flags.System, a.Flags.Keywords, a.Date)

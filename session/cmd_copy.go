@@ -28,21 +28,27 @@ func parseCopy(set func(*imap.Decoder) messages) func(*imap.Decoder) copying {
 	}
 }
 
+// target is an open mailbox and its name.
+type target struct {
+	*account.Handle
+	name mail.Name
+}
+
 // destination resolves the messages and opens the mailbox that they go to.
-func (s *Session) destination(ctx context.Context, a copying) (mail.UIDSet, *account.Handle, error) {
+func (s *Session) destination(ctx context.Context, a copying) (mail.UIDSet, target, error) {
 	uids, err := s.resolve(a.messages)
 	if err != nil {
-		return nil, nil, err
+		return nil, target{}, err
 	}
 	n, err := s.Account.Style().Parse(a.mailbox)
 	if err != nil {
-		return nil, nil, err
+		return nil, target{}, err
 	}
 	h, err := s.Account.Mailbox(ctx, n)
 	if err != nil {
-		return nil, nil, tryCreate(err)
+		return nil, target{}, tryCreate(err)
 	}
-	return uids, h, nil
+	return uids, target{h, n}, nil
 }
 
 // copy runs COPY and UID COPY (RFC 3501 6.4.7): all or nothing, so a set with a
@@ -57,6 +63,9 @@ func (s *Session) copy(ctx context.Context, c *wire.Command, a copying) error {
 		c.Done("", "No matching messages, so nothing copied")
 		return nil
 	}
+	if err := s.sendCopied(ctx, dst.name, uids); err != nil {
+		return err
+	}
 	res, err := mailbox.Copy(ctx, s.sel.Mailbox, uids, dst.Mailbox)
 	if err != nil {
 		return err
@@ -64,6 +73,7 @@ func (s *Session) copy(ctx context.Context, c *wire.Command, a copying) error {
 	if err := dst.Durable(ctx, res.DestSnapshot); err != nil {
 		return err
 	}
+	s.rememberCopied(res.Source)
 	c.Done(copyUID(res), "COPY completed.")
 	return nil
 }
@@ -84,6 +94,9 @@ func (s *Session) move(ctx context.Context, c *wire.Command, a copying) error {
 		c.Done("", "No matching messages, so nothing moved")
 		return nil
 	}
+	if err := s.sendCopied(ctx, dst.name, uids); err != nil {
+		return err
+	}
 	res, err := mailbox.Move(ctx, s.sel.Mailbox, uids, dst.Mailbox)
 	if len(res.Source) > 0 {
 		if derr := s.moved(ctx, c, res, dst); derr != nil {
@@ -98,7 +111,7 @@ func (s *Session) move(ctx context.Context, c *wire.Command, a copying) error {
 
 // moved makes the move durable, where the messages are now first, and tells the
 // new UIDs.
-func (s *Session) moved(ctx context.Context, c *wire.Command, res mailbox.CopyResult, dst *account.Handle) error {
+func (s *Session) moved(ctx context.Context, c *wire.Command, res mailbox.CopyResult, dst target) error {
 	if err := dst.Durable(ctx, res.DestSnapshot); err != nil {
 		return err
 	}

@@ -79,6 +79,9 @@ func (s *Session) search(ctx context.Context, c *wire.Command, p imap.Search) er
 
 // sort runs SORT and UID SORT (RFC 5256).
 func (s *Session) sort(ctx context.Context, c *wire.Command, p imap.Sort) error {
+	if s.NoSort {
+		return errDisabled()
+	}
 	src, found, err := s.hits(ctx, p.Search)
 	if err != nil {
 		return err
@@ -113,6 +116,9 @@ func appendNumber(b []byte, n uint64) []byte { return strconv.AppendUint(b, n, 1
 
 // thread runs THREAD and UID THREAD (RFC 5256).
 func (s *Session) thread(ctx context.Context, c *wire.Command, p imap.Thread) error {
+	if s.NoSort {
+		return errDisabled()
+	}
 	src, found, err := s.hits(ctx, p.Search)
 	if err != nil {
 		return err
@@ -177,4 +183,9 @@ func tellThread(c *wire.Command, src *source, t *search.Node) {
 		c.WriteString("(")
 		first = true
 	}
+}
+
+// errDisabled is what IMAP_DISABLETHREADSORT has SORT and THREAD say.
+func errDisabled() *imap.Status {
+	return imap.No(imap.CodeCannot, "This command is disabled by the system administrator.")
 }

@@ -62,7 +62,7 @@ func (s *Session) open(ctx context.Context, n mail.Name, readOnly bool) (sel *se
 	if err := h.Durable(ctx, snap); err != nil {
 		return nil, err
 	}
-	sel = &selected{Handle: h, view: mailbox.NewView(snap), readOnly: readOnly}
+	sel = &selected{Handle: h, name: n, view: mailbox.NewView(snap), readOnly: readOnly}
 	sel.view.SetRecent(lowest, snap.UIDNext())
 	return sel, nil
 }
@@ -100,11 +100,7 @@ func (s *Session) deselect() {
 // closeBox runs CLOSE (RFC 3501 6.4.2): it expunges and tells nothing of it.
 func (s *Session) closeBox(ctx context.Context, c *wire.Command, _ wire.None) error {
 	if !s.sel.readOnly && !s.sel.Gone() {
-		snap, _, err := s.sel.Expunge(ctx, nil, true)
-		if err != nil {
-			return err
-		}
-		if err := s.sel.Durable(ctx, snap); err != nil {
+		if err := s.expungeDeleted(ctx, nil); err != nil {
 			return err
 		}
 	}

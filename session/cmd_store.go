@@ -133,9 +133,5 @@ func (s *Session) remove(ctx context.Context, uids mail.UIDSet) error {
 	if s.sel.readOnly {
 		return imap.No(imap.CodeCannot, "Cannot expunge read-only mailbox.")
 	}
-	snap, _, err := s.sel.Expunge(ctx, uids, true)
-	if err != nil {
-		return err
-	}
-	return s.sel.Durable(ctx, snap)
+	return s.expungeDeleted(ctx, uids)
 }

@@ -3,10 +3,13 @@ package session
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"postrider/account"
 	"postrider/imap"
+	"postrider/mail"
 	"postrider/mailbox"
 	"postrider/wire"
 )
@@ -20,6 +23,11 @@ type Config struct {
 	// FirstTag is the tag of the command that logged in, which Run answers;
 	// FirstText is the answer's text. Without a tag Run greets with PREAUTH.
 	FirstTag, FirstText string
+
+	Trash        *Trash  // where expunged messages go; nil: they are removed
+	Outbox       *Outbox // the folder that sends; nil: none
+	LogDeletions bool    // the file of each message that is expunged
+	NoSort       bool    // SORT and THREAD are refused
 
 	Hidden   []string    // capability words that are not announced
 	ServerID [][2]string // the answer to ID; none: NIL
@@ -51,12 +59,24 @@ type Session struct {
 	stats Stats
 }
 
-// Capabilities are the words that a session announces, without the hidden ones.
-func Capabilities(hidden []string) []string { return commands.Capabilities(hidden) }
+// Capabilities are the words that a session of this configuration announces.
+func (c *Config) Capabilities() []string {
+	words := commands.Capabilities(c.Hidden)
+	if c.NoSort {
+		words = slices.DeleteFunc(words, func(w string) bool { return w == "SORT" || strings.HasPrefix(w, "THREAD=") })
+	}
+	if c.Outbox != nil {
+		words = append(words, "XCOURIEROUTBOX="+c.Outbox.Wire)
+	}
+	if c.Trash != nil {
+		words = append(words, "XMAGICTRASH")
+	}
+	return words
+}
 
 // Run runs the session until it ends. It does not close the connection.
 func Run(ctx context.Context, c Config) (Stats, error) {
-	s := &Session{Config: c.withDefaults(), caps: commands.Capabilities(c.Hidden)}
+	s := &Session{Config: c.withDefaults(), caps: c.Capabilities()}
 	defer s.deselect()
 	s.greet()
 	end, err := wire.Serve(ctx, s.Conn, commands, s, wire.Options{
@@ -131,6 +151,8 @@ func (s *Session) Finish(ctx context.Context, c *wire.Command) error {
 // told of it.
 type selected struct {
 	*account.Handle
+	name     mail.Name
 	view     *mailbox.View
 	readOnly bool
+	copied   map[mail.UID]struct{} // by this session, where the trash asks for it
 }

@@ -44,10 +44,10 @@ func TestEveryRowParses(t *testing.T) {
 func TestCapabilities(t *testing.T) {
 	const want = "IMAP4rev1 LITERAL+ ID ENABLE IDLE CREATE-SPECIAL-USE CHILDREN SPECIAL-USE NAMESPACE UNSELECT UIDPLUS SORT " +
 		"THREAD=ORDEREDSUBJECT THREAD=REFERENCES MOVE"
-	if got := strings.Join(Capabilities(nil), " "); got != want {
+	if got := strings.Join(new(Config).Capabilities(), " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got := strings.Join(Capabilities([]string{"sort", "MOVE"}), " "); strings.Contains(got, "SORT") || strings.Contains(got, "MOVE") {
+	if got := strings.Join((&Config{Hidden: []string{"sort", "MOVE"}}).Capabilities(), " "); strings.Contains(got, "SORT") || strings.Contains(got, "MOVE") {
 		t.Errorf("hidden words in %s", got)
 	}
 }

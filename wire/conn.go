@@ -3,11 +3,16 @@ package wire
 import (
 	"bufio"
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"io"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"postrider/imap"
 )
 
 const (
@@ -18,7 +23,7 @@ const (
 	writeTimeout = 60 * time.Second
 )
 
-// ErrInterrupted says that Interrupt was called: the server is going down.
+// ErrInterrupted says that Interrupt or Dismiss was called.
 var ErrInterrupted = errors.New("the connection was interrupted")
 
 // Buffers lends read and write buffers to the connections of a process. The zero
@@ -41,7 +46,8 @@ func (b *Buffers) takeOut(w io.Writer) *bufio.Writer {
 }
 
 // Conn is a connection with buffers that it holds only while it needs them. It
-// belongs to one goroutine, but for Wake and Interrupt.
+// belongs to one goroutine, but where a method says that any goroutine may
+// call it.
 type Conn struct {
 	net     net.Conn
 	buffers *Buffers
@@ -58,11 +64,19 @@ type Conn struct {
 	waiting     bool
 	woken       bool
 	interrupted bool
+	farewell    *imap.Status // why, if the server does not go down
+
+	transcript *Transcript // nil: nobody listens
+
+	heard  atomic.Int64  // when input came last, in Unix seconds
+	client atomic.Uint64 // what the client says that it is, as a hash
 }
 
 // NewConn returns a connection over c. buffers may be shared by all connections.
 func NewConn(c net.Conn, buffers *Buffers) *Conn {
-	return &Conn{net: c, buffers: buffers, timeout: time.Minute}
+	conn := &Conn{net: c, buffers: buffers, timeout: time.Minute}
+	conn.heard.Store(time.Now().Unix())
+	return conn
 }
 
 // NetConn is the stream that the connection reads and writes.
@@ -70,6 +84,23 @@ func (c *Conn) NetConn() net.Conn { return c.net }
 
 // Counts returns the octets read and written so far.
 func (c *Conn) Counts() (read, wrote int64) { return c.read, c.wrote }
+
+// Heard is when input came last, to the second. Any goroutine may call it.
+func (c *Conn) Heard() time.Time { return time.Unix(c.heard.Load(), 0) }
+
+// Introduce keeps what the client says that it is (RFC 2971), of which only
+// whether it is the same as another's can be told again.
+func (c *Conn) Introduce(id [][2]string) {
+	h := fnv.New64a()
+	for _, field := range id {
+		fmt.Fprintf(h, "%q=%q,", field[0], field[1])
+	}
+	c.client.Store(h.Sum64())
+}
+
+// SameClient reports whether both say that they are the same program, or neither
+// says anything. Any goroutine may call it.
+func (c *Conn) SameClient(other *Conn) bool { return c.client.Load() == other.client.Load() }
 
 // SetTimeout sets how long Fill waits for a byte.
 func (c *Conn) SetTimeout(d time.Duration) { c.timeout = d }
@@ -121,6 +152,10 @@ func (c *Conn) await(p []byte, d time.Duration) (n int, ev Event, err error) {
 	}
 	n, err = c.net.Read(p)
 	c.read += int64(n)
+	if n > 0 {
+		c.heard.Store(time.Now().Unix())
+		c.transcript.add("C: ", p[:n])
+	}
 	woken, interrupted := c.endWait(n == 0)
 	switch {
 	case n > 0, err == nil:
@@ -147,6 +182,13 @@ func (c *Conn) waitForCommand(d time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// dismissal is the reason that Dismiss gave, nil if there is none.
+func (c *Conn) dismissal() *imap.Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.farewell
 }
 
 func (c *Conn) beginWait(d time.Duration) (woken bool, err error) {
@@ -200,9 +242,16 @@ func (c *Conn) Wake() {
 
 // Interrupt ends every wait for input, now and later, with ErrInterrupted. Any
 // goroutine may call it; what is being written is not hindered.
-func (c *Conn) Interrupt() {
+func (c *Conn) Interrupt() { c.Dismiss(nil) }
+
+// Dismiss interrupts the connection and has Serve give its client this BYE as the
+// reason, where it would say that the server goes down. The first reason counts.
+func (c *Conn) Dismiss(bye *imap.Status) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.interrupted {
+		c.farewell = bye
+	}
 	c.interrupted = true
 	if c.waiting {
 		c.net.SetReadDeadline(time.Unix(1, 0))
@@ -305,6 +354,7 @@ func (c *deadlineWriter) Write(p []byte) (int, error) {
 			return total, (*Conn)(c).fail(err)
 		}
 		n, err := c.net.Write(p[:min(len(p), writeBufferSize)])
+		c.transcript.add("S: ", p[:n])
 		total += n
 		c.wrote += int64(n)
 		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {

@@ -88,6 +88,10 @@ func newID() string { return rand.Text()[:8] }
 // broken says goodbye where that is still possible.
 func (v *conversation[S]) broken(ctx context.Context, err error) (Ending, error) {
 	var st *imap.Status
+	if why := v.c.dismissal(); why != nil && errors.Is(err, ErrInterrupted) {
+		v.bye(why.Code, why.Text)
+		return EndRefused, nil
+	}
 	switch {
 	case errors.Is(err, ErrInterrupted), ctx.Err() != nil:
 		v.bye(imap.CodeUnavailable, v.InterruptText)

@@ -9,11 +9,14 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"postrider/account"
 	"postrider/auth"
+	"postrider/cmd/skeleton"
 	"postrider/config"
 	"postrider/login"
+	"postrider/serve"
 	"postrider/session"
 	"postrider/wire"
 )
@@ -23,11 +26,15 @@ import (
 type handover struct {
 	config *config.Config
 	house  *account.House
+	roster *serve.Roster
 	logger *slog.Logger
 }
 
 // Capabilities implements serve.Handover.
-func (h *handover) Capabilities() []string { return session.Capabilities(hidden(h.config)) }
+func (h *handover) Capabilities() []string {
+	sc := sessionConfig(h.config, "", h.logger)
+	return sc.Capabilities()
+}
 
 // Session implements serve.Handover.
 func (h *handover) Session(ctx context.Context, c *wire.Conn, l *login.Result, remote netip.AddrPort) error {
@@ -42,17 +49,33 @@ func (h *handover) Session(ctx context.Context, c *wire.Conn, l *login.Result, r
 	if err := h.mayServe(id, root); err != nil {
 		return refuse(c, err)
 	}
+	if h.config.Skeleton != "" {
+		if err := skeleton.Copy(h.config.Skeleton, id.Home, -1, -1); err != nil {
+			return refuse(c, err)
+		}
+	}
+	leave, err := h.roster.Enter(id.Login, remote.Addr(), c)
+	if err != nil {
+		c.WriteString("* BYE [LIMIT] Too many sessions of your account\r\n")
+		c.Flush()
+		return err
+	}
+	defer leave()
 	a, err := h.house.Open(ctx, accountConfig(h.config, root))
 	if err != nil {
 		return refuse(c, fmt.Errorf("opening the account: %w", err))
 	}
 	defer a.Close()
-	logger := h.logger.With("user", id.Login, "ip", remote.Addr().String(), "port", remote.Port())
-	sc := sessionConfig(h.config, logger)
-	sc.Account, sc.Conn, sc.User, sc.FirstTag, sc.FirstText = a, c, id.Login, l.Tag, "LOGIN Ok."
+	logger := h.logger.With("user", id.Login, "ip", remote.Addr().String(), "port", remote.Port(), "tls", l.TLS)
+	sc := sessionConfig(h.config, id.Login, logger)
+	sc.Account, sc.Conn, sc.FirstTag, sc.FirstText = a, c, l.Tag, "LOGIN Ok."
+	defer transcribe(h.config, root, c, logger)()
+	emptyTrash(ctx, h.config, a, logger)
+	began := time.Now()
+	logger.Info("login")
 	stats, err := session.Run(ctx, sc)
 	received, sent := c.Counts()
-	logger.Info("session ended", "how", stats.Ending.String(), "headers", stats.HeaderBytes, "body", stats.BodyBytes, "rcvd", received, "sent", sent)
+	logger.Info("session ended", "how", stats.Ending.String(), "headers", stats.HeaderBytes, "body", stats.BodyBytes, "rcvd", received, "sent", sent, "time", int(time.Since(began).Seconds()))
 	if stats.Ending == wire.EndDisconnected {
 		return nil // clients leave without LOGOUT every day
 	}
@@ -94,9 +117,15 @@ func refuse(c *wire.Conn, reason error) error {
 	return reason
 }
 
-// sessionConfig is what the settings say of every session.
-func sessionConfig(c *config.Config, logger *slog.Logger) session.Config {
+// sessionConfig is what the settings say of every session of a user.
+func sessionConfig(c *config.Config, user string, logger *slog.Logger) session.Config {
+	style := accountStyle(c)
 	return session.Config{
+		User:         user,
+		Trash:        trashOf(c, style),
+		Outbox:       newOutbox(c, style, user),
+		LogDeletions: c.LogDeletions,
+		NoSort:       c.NoSort,
 		Hidden:       hidden(c),
 		Logger:       logger,
 		AppendLimit:  c.AppendLimit,

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"postrider/config"
-	"postrider/session"
 )
 
 // TestHidden: a setting of Courier's hides the words that Courier could have
@@ -23,7 +22,8 @@ func TestHidden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		words := session.Capabilities(hidden(&loaded.Config))
+		sc := sessionConfig(&loaded.Config, "", nil)
+		words := sc.Capabilities()
 		for _, w := range c.gone {
 			if slices.Contains(words, w) {
 				t.Errorf("%q announces %s", c.settings, w)

@@ -75,12 +75,17 @@ func lookInterval(c *config.Config) time.Duration {
 	return c.PollInterval
 }
 
+// accountStyle is how folders are named.
+func accountStyle(c *config.Config) account.Style {
+	if c.CourierNames {
+		return account.CourierStyle()
+	}
+	return account.PlainStyle()
+}
+
 // accountConfig is how an account is opened that has its Maildir at root.
 func accountConfig(c *config.Config, root string) account.Config {
-	ac := account.Config{Root: root, Style: account.PlainStyle()}
-	if c.CourierNames {
-		ac.Style = account.CourierStyle()
-	}
+	ac := account.Config{Root: root, Style: accountStyle(c)}
 	switch c.Encoding {
 	case "utf8":
 		ac.Encoding = encoding(maildir.UTF8)

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"postrider/auth"
-	"postrider/cmd/accounts"
 	"postrider/config"
 	"postrider/serve"
 )
@@ -46,13 +45,18 @@ func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	if err := giveUpRoot(c.User); err != nil {
-		return err
-	}
-	backend, err := accounts.Open(c, logger)
+	others, err := listenForOthers(c, logger)
 	if err != nil {
 		return err
 	}
+	if err := giveUpRoot(c.User); err != nil {
+		return err
+	}
+	backend, err := others.accounts(c)
+	if err != nil {
+		return err
+	}
+	defer others.serve(ctx)()
 	return serveAccounts(ctx, c, logger, listeners, backend)
 }
 
@@ -65,12 +69,13 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 	}
 	defer closeHouse()
 	sc := serve.Config{
-		Handover:       &handover{config: c, house: house, logger: logger},
+		Handover:       &handover{config: c, house: house, roster: serve.NewRoster(c.MaxPerAccount), logger: logger},
 		Backend:        backend,
 		StartTLS:       c.StartTLS,
 		RequireTLS:     c.RequireTLS,
 		MaxConnections: c.MaxConnections,
 		MaxPerAddress:  c.MaxPerAddress,
+		MaxPerNetwork:  c.MaxPerNetwork,
 		LoginTimeout:   c.LoginTimeout,
 		DrainTimeout:   c.DrainTimeout,
 		Logger:         logger,

@@ -26,7 +26,11 @@ func (w *where) load() (*config.Loaded, error) {
 	if o.File == "" && o.CourierDir == "" {
 		o.File, o.FileMissing = configFile, true
 	}
-	return config.Load(o)
+	loaded, err := config.Load(o)
+	if err == nil {
+		err = checkFolders(&loaded.Config)
+	}
+	return loaded, err
 }
 
 func newConfig() *cobra.Command {
