@@ -108,6 +108,7 @@ func (m *Mailbox) turn() (files, all bool) {
 func (m *Mailbox) goQuiet() {
 	m.names = nil
 	m.DropMemo()
+	m.cache.Load().Quiet() // not with the other files: to open it again reads its table
 	m.closeFiles()
 	if m.dropColumns() > max(quietKeeps, m.Snapshot().n) {
 		m.sleepy = m.c.Compactor != nil
@@ -123,7 +124,6 @@ func (m *Mailbox) closeFiles() {
 		m.stir()
 		return
 	}
-	m.cache.Load().Quiet()
 	m.backing.rest()
 	for _, d := range m.left {
 		d.Close() // older snapshots would have read the journal there, if the file failed
