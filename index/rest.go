@@ -28,13 +28,10 @@ type restingFile struct {
 	closed bool
 }
 
-// settle notes what the file is, so that it can rest.
-func (r *restingFile) settle(dir vfs.Dir, name string, head int, info vfs.Info) error {
-	sum, err := headSum(r.file, head)
-	if err == nil {
-		r.dir, r.name, r.info, r.head, r.sum = dir, name, info, head, sum
-	}
-	return err
+// settle notes what the file, of which the header was read or written, is, so that it can
+// rest.
+func (r *restingFile) settle(dir vfs.Dir, name string, header []byte, info vfs.Info) {
+	r.dir, r.name, r.info, r.head, r.sum = dir, name, info, len(header), castagnoli(header)
 }
 
 func headSum(f vfs.File, n int) (uint32, error) {

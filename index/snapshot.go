@@ -149,25 +149,29 @@ func (j *Journal) readSnapshot() (*Snapshot, error) {
 	}
 	s := &Snapshot{file: &restingFile{file: f}}
 	info, err := f.Stat()
+	var header []byte
 	if err == nil {
-		err = s.load(info.Size)
-	}
-	if err == nil {
-		err = s.file.settle(j.dir, snapshotName, snapshotHead, info)
+		header, err = s.load(info.Size)
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
+	s.file.settle(j.dir, snapshotName, header, info)
 	return s, nil
 }
 
-func (s *Snapshot) load(size int64) error {
-	s.size = size
+// load reads all but the chunks and the table of names, and returns the header.
+func (s *Snapshot) load(size int64) ([]byte, error) {
 	h := make([]byte, snapshotHead)
 	if _, err := s.file.ReadAt(h, 0); err != nil {
-		return damaged(snapshotName, 0, "a header that is cut off", err)
+		return nil, damaged(snapshotName, 0, "a header that is cut off", err)
 	}
+	return h, s.take(h, size)
+}
+
+func (s *Snapshot) take(h []byte, size int64) error {
+	s.size = size
 	le := binary.LittleEndian
 	if [8]byte(h) != snapshotMagic || castagnoli(h[:snapshotHead-4]) != le.Uint32(h[snapshotHead-4:]) {
 		return &FormatError{snapshotName, 0, "no snapshot's header", ErrDamaged}

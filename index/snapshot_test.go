@@ -122,7 +122,7 @@ func TestSnapshotOpensAndLooksUpWithoutReadingAll(t *testing.T) {
 	info, _ := f.Stat()
 	var read int64
 	s := &Snapshot{file: &restingFile{file: countingFile{f, &read}}}
-	if err := s.load(info.Size); err != nil {
+	if _, err := s.load(info.Size); err != nil {
 		t.Fatal(err)
 	}
 	if read > info.Size/100 {
