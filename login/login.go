@@ -30,9 +30,13 @@ type Config struct {
 	Capabilities []string                         // words that a session will announce
 	ServerID     [][2]string                      // the answer to ID; nil: NIL
 	Timeout      time.Duration                    // of the whole login; 0 is 60 s
-	FailDelay    time.Duration                    // after a failure, doubled with each, at most 8 s; 0 is 1 s
-	MaxFailures  int                              // 0 is 10
-	Logger       *slog.Logger                     // nil: none
+	// Subject is the fields of the client's certificate, by name, if there is one that
+	// was verified; nil: certificates are not asked for.
+	Subject     func(net.Conn) map[string]string
+	FailDelay   time.Duration // after a failure, doubled with each, at most 8 s; 0 is 1 s
+	MaxFailures int           // 0 is 10
+	Failed      func()        // called for each login that fails; nil: nobody counts
+	Logger      *slog.Logger  // nil: none
 }
 
 // Result is a login that succeeded. Its command has no tagged answer yet.
@@ -41,6 +45,7 @@ type Result struct {
 	Tag      string // of the command
 	Method   string // "LOGIN", or a mechanism's name
 	TLS      bool
+	Subject  map[string]string // of the client's certificate, as Config.Subject has it
 }
 
 const (
@@ -79,6 +84,9 @@ func Run(ctx context.Context, c *wire.Conn, cfg Config) (*Result, error) {
 		TimeoutText: interruptText, InterruptText: interruptText,
 	})
 	if end == wire.EndLeft && err == nil && a.result != nil {
+		if a.cfg.Subject != nil {
+			a.result.Subject = a.cfg.Subject(c.NetConn())
+		}
 		return a.result, nil
 	}
 	return nil, &Ended{How: end, TLS: a.tls, Err: err}
@@ -110,6 +118,9 @@ func newAttempt(cfg Config) *attempt {
 	}
 	if cfg.Greeting == "" {
 		cfg.Greeting = "Postrider ready."
+	}
+	if cfg.Failed == nil {
+		cfg.Failed = func() {}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

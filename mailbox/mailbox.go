@@ -99,6 +99,9 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if m.c.QuietAfter <= 0 {
 		m.c.QuietAfter = quietAfter
 	}
+	if m.c.Counts == nil {
+		m.c.Counts = new(Counts)
+	}
 	m.dev, m.ino = c.Folder.Dir().Key()
 	if m.shape = c.shape; m.shape == (shape{}) {
 		m.shape = usual()
@@ -215,6 +218,7 @@ func (m *Mailbox) take(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-late.C:
+		m.c.Counts.lockTimeouts.Add(1)
 		return fmt.Errorf("waiting for another session: %w", ErrInUse)
 	}
 	switch {

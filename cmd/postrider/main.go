@@ -47,7 +47,9 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
 	root.AddCommand(newVerifyIdle())
-	root.AddCommand(newImaplogin(), newModule(), newAuthdaemond())
+	root.AddCommand(newImaplogin(), newModule())
+	root.AddCommand(newPrograms()...)
+	root.AddCommand(newAuthdaemond())
 	root.AddCommand(newTools()...)
 	return root
 }

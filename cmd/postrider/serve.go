@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"postrider/auth"
+	"postrider/cmd/certificates"
 	"postrider/config"
+	"postrider/metrics"
 	"postrider/serve"
 )
 
@@ -45,6 +47,10 @@ func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error 
 	if err != nil {
 		return err
 	}
+	figures, err := listenMetrics(c.Metrics)
+	if err != nil {
+		return err
+	}
 	others, err := listenForOthers(c, logger)
 	if err != nil {
 		return err
@@ -57,13 +63,18 @@ func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error 
 		return err
 	}
 	defer others.serve(ctx)()
-	return serveAccounts(ctx, c, logger, listeners, backend)
+	return serveAccounts(ctx, c, logger, listeners, figures, backend)
 }
 
-// serveAccounts serves the accounts of a backend, as it stands, on open listeners.
-func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, backend auth.Backend) error {
+// serveAccounts serves the accounts of a backend, as it stands, on open listeners, and
+// the server's figures on another, unless that is nil.
+func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, figures net.Listener, backend auth.Backend) error {
 	syscall.Umask(int(c.Umask))
-	house, closeHouse, err := openHouse(c, logger)
+	w, err := openWatch(c, logger)
+	if err != nil {
+		return err
+	}
+	house, closeHouse, err := openHouseOver(c, logger, w)
 	if err != nil {
 		return err
 	}
@@ -81,17 +92,26 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 		Logger:         logger,
 	}
 	if c.CertFile != "" {
-		if sc.TLS, err = serve.LoadCertificate(c.CertFile, c.KeyFile, c.MinTLS, logger); err != nil {
+		files, err := certificates.Files(c, logger)
+		if err != nil {
+			return err
+		}
+		if sc.TLS, err = serve.LoadCertificates(files); err != nil {
 			return err
 		}
 	}
 	for _, l := range listeners {
 		logger.Info("listening", "address", l.Addr().String(), "tls", l.ImplicitTLS)
 	}
-	quiet, end := context.WithCancel(ctx)
-	defer end()
+	quiet, stop := context.WithCancel(ctx)
+	defer stop()
 	go giveBack(quiet)
-	err = serve.New(sc).Serve(ctx, listeners...)
+	server := serve.New(sc)
+	if figures != nil {
+		end := tellMetrics(ctx, figures, metrics.Sources{Server: server.Stats, House: house.Stats, Watch: w.Stats, Version: version()}, logger)
+		defer end()
+	}
+	err = server.Serve(ctx, listeners...)
 	logger.Info("stopped", "err", err)
 	return err
 }
