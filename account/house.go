@@ -62,6 +62,7 @@ type HouseConfig struct {
 type House struct {
 	c       HouseConfig
 	fsyncs  chan struct{}
+	wakers  chan struct{} // who wakes a sleeping mailbox
 	lookers chan struct{} // who looks at directories after events were lost
 	counts  mailbox.Counts
 
@@ -94,8 +95,13 @@ func NewHouse(c HouseConfig) *House {
 	if c.Fsyncs == 0 {
 		c.Fsyncs = 8
 	}
-	return &House{c: c, fsyncs: make(chan struct{}, c.Fsyncs), lookers: make(chan struct{}, lookers), accounts: make(map[dirKey]*shared)}
+	return &House{c: c, fsyncs: make(chan struct{}, c.Fsyncs), wakers: make(chan struct{}, wakers), lookers: make(chan struct{}, lookers), accounts: make(map[dirKey]*shared)}
 }
+
+// wakers is how many mailboxes are woken at once by what happens to them, or to be closed:
+// each takes some ten descriptors, and a crowd may have lost its connections, or got mail,
+// in one moment.
+const wakers = 64
 
 // lookers is how many mailboxes are looked at at once after events were lost.
 const lookers = 4

@@ -176,7 +176,7 @@ func (a *shared) openBox(ctx context.Context, o *opened) error {
 		Floor:       func() (mailbox.Marks, error) { return a.ledger.Floor(*o.name.Load()) },
 		Note:        func(m mailbox.Marks) error { return a.ledger.Note(*o.name.Load(), m) },
 		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Compactor: &a.h.compactor, Poll: a.h.c.Poll, Boot: a.h.c.Boot, LockWait: a.h.c.LockWait, QuietAfter: a.h.c.QuietAfter, Now: a.h.c.Now, Logger: a.h.c.Logger,
-		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, Counts: &a.h.counts,
+		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, Wakers: a.h.wakers, Counts: &a.h.counts,
 	}
 	a.h.c.Courier.register(o.folder, &c)
 	a.watch(o, &c)

@@ -144,12 +144,25 @@ func (m *Mailbox) compactAside() {
 			m.doubt(fmt.Errorf("panic while compacting: %v", p))
 		}
 	}()
+	if !m.rest.awake() {
+		defer m.backToSleep()
+	}
 	began := time.Now()
 	err := m.compactUnlocked(m.compacting.context())
 	if err != nil && !m.stopCompacting() {
 		m.log.Warn("compacting the index failed", "error", err)
 	}
 	m.keepAway(restTimes * time.Since(began))
+}
+
+// backToSleep closes the files of a mailbox that was woken for the compactor alone: it has
+// thousands in hand after as many clients came and went quiet.
+func (m *Mailbox) backToSleep() {
+	m.lock <- struct{}{}
+	defer func() { <-m.lock }()
+	if !m.closed && m.journal != nil {
+		m.closeFiles()
+	}
 }
 
 // keepAway keeps the compactor away for a while.

@@ -76,6 +76,10 @@ type Config struct {
 	// it is closed.
 	Compactor *Compactor
 
+	// Wakers bounds how many mailboxes are woken at once by what happens to them, or
+	// to be closed: each holds one place of its buffer. Nil: no bound.
+	Wakers chan struct{}
+
 	// Poll is how long a change that no mtime shows may stay unseen where there
 	// is no watch. 0 is a minute.
 	Poll time.Duration

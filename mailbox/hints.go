@@ -189,6 +189,7 @@ func (m *Mailbox) settleOnce() (err error) {
 			return ErrClosed
 		}
 	}
+	defer m.crowd()()
 	ctx := context.Background()
 	if m.hints.takeJournal() {
 		err = m.readNews(ctx)
@@ -243,6 +244,7 @@ func (m *Mailbox) reconcileHints(ctx context.Context) error {
 	if len(list) == 0 {
 		return nil
 	}
+	m.parted = 0
 	trails, order := m.trails(list)
 	s := m.Snapshot()
 	v, looked := newFindings(s), int64(0)

@@ -171,11 +171,22 @@ func (m *Mailbox) endLive() error {
 // keepAtEnd writes the register before the mailbox is closed. What cannot be written
 // now is after the next opening.
 func (m *Mailbox) keepAtEnd() {
+	if !m.registerCalls() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), closePause)
 	defer cancel()
 	if err := m.keepRegister(ctx, false); err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrGone) && !bearable(err) {
 		m.log.Warn("the register is written later", "error", err)
 	}
+}
+
+// registerCalls says that there is something to write about the register.
+func (m *Mailbox) registerCalls() bool {
+	m.lock <- struct{}{}
+	defer func() { <-m.lock }()
+	_, seen := m.liveSince()
+	return m.registerDue() || seen
 }
 
 // ExportRegister writes the register as of now, and makes it if it is not there, so that

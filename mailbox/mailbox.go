@@ -42,6 +42,7 @@ type Mailbox struct {
 	scattered int       // chunks of the snapshot file that were changed since
 	removed   bool      // messages have gone since the cache was looked at
 	rested    time.Time // when the compactor may come again
+	parted    uint64    // the snapshot with which part was here last; 0: more happened since
 	sleepy    bool      // the snapshot file is to be written, so that more memory can be given back
 	side      side
 	reg       registerState
@@ -342,21 +343,13 @@ func (m *Mailbox) Close() error {
 	m.hints.stop()
 	m.settlers.Wait()
 	m.endRest()
+	m.rest.work.Wait()
 	m.stopCompactor()
 	m.endKeeping()
 	var err error
-	if !m.gone.Load() && !m.doubtful.Load() {
-		err = m.Durable(ctx, m.Snapshot())
-		if err == nil {
-			err = m.syncDeferred()
-		}
-		if err == nil {
-			m.keepAtEnd()
-			err = m.change(ctx, m.finish)
-		}
-		if errors.Is(err, ErrClosed) || bearable(err) {
-			err = nil
-		}
+	if !m.gone.Load() && !m.doubtful.Load() && !m.hasParted() {
+		defer m.crowd()()
+		err = m.writeLast(ctx)
 	}
 	m.lock <- struct{}{}
 	defer func() { <-m.lock }()
@@ -372,22 +365,29 @@ func (m *Mailbox) Close() error {
 	return errors.Join(err, m.shut())
 }
 
+// writeLast writes what is pending.
+func (m *Mailbox) writeLast(ctx context.Context) error {
+	err := m.Durable(ctx, m.Snapshot())
+	if err == nil {
+		err = m.syncDeferred()
+	}
+	if err == nil {
+		m.keepAtEnd()
+		err = m.change(ctx, m.finish)
+	}
+	if errors.Is(err, ErrClosed) || bearable(err) {
+		err = nil
+	}
+	return err
+}
+
 // finish notes what the next opening may believe, and writes the snapshot file if
 // that is worth it.
 func (m *Mailbox) finish() error {
-	var records []index.Record
-	if t := m.provable(); (t.NewKnown || t.CurKnown) && !sameTimes(t, m.side.times) {
-		records = append(records, t)
+	records := m.parting()
+	if m.side.marks[unsafeMark] != "" {
+		records = append(records, index.Mark{Name: unsafeMark})
 	}
-	if m.unclaimed {
-		records = append(records, index.RecentClaimed{UpTo: m.Snapshot().recentFrom - 1})
-	}
-	for _, name := range [2]string{unsafeMark, lifeMark} {
-		if m.side.marks[name] != "" {
-			records = append(records, index.Mark{Name: name})
-		}
-	}
-	records = append(records, m.keptMark()...)
 	if len(records) > 0 {
 		if err := m.note(records...); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -45,6 +46,27 @@ type rest struct {
 	timer *time.Timer   // nil: quiet
 	idle  time.Duration // for how long nothing happened, in turns of the timer
 	ended bool
+	open  bool           // counted in Counts.open
+	work  sync.WaitGroup // what the timer began
+}
+
+// crowded is how many mailboxes may have been used within filesAfter; if there are more,
+// each closes its files after hurry. Ten descriptors each are then below what a process
+// is allowed, however fast clients come.
+const (
+	crowded = 256
+	hurry   = 100 * time.Millisecond
+)
+
+// count counts the mailbox among those whose files are likely open. It needs r.mu.
+func (r *rest) count(c *Counts, open bool) {
+	switch {
+	case open && !r.open:
+		c.awake.Add(1)
+	case !open && r.open:
+		c.awake.Add(-1)
+	}
+	r.open = open
 }
 
 // stir says that the mailbox is in use.
@@ -57,18 +79,29 @@ func (m *Mailbox) stir() {
 	defer r.mu.Unlock()
 	r.used.Store(true)
 	if r.timer == nil && !r.ended {
+		m.c.Counts.wakes.Add(1)
+		m.log.Debug("the mailbox is in use")
+		r.count(m.c.Counts, true)
 		r.timer = time.AfterFunc(m.restTurn(), m.restOrWait)
 	}
 }
 
 // restTurn is how long the timer of rest runs.
-func (m *Mailbox) restTurn() time.Duration { return min(filesAfter, m.c.QuietAfter) }
+func (m *Mailbox) restTurn() time.Duration {
+	if m.c.Counts.awake.Load() > crowded {
+		return min(hurry, m.c.QuietAfter)
+	}
+	return min(filesAfter, m.c.QuietAfter)
+}
 
 // restOrWait is the end of the timer.
 func (m *Mailbox) restOrWait() {
 	files, all := m.turn()
-	if !files && !all {
-		return
+	if files || all {
+		defer m.rest.work.Done()
+	}
+	if !files && !all || all && m.partInCrowd() {
+		return // after a note it goes quiet once what that led to is over
 	}
 	m.lock <- struct{}{}
 	defer func() { <-m.lock }()
@@ -81,6 +114,28 @@ func (m *Mailbox) restOrWait() {
 	}
 }
 
+func (m *Mailbox) partInCrowd() bool {
+	defer m.crowd()()
+	return m.part(context.Background())
+}
+
+// crowd waits, without any lock held, until not too many other mailboxes are at what
+// takes open files; leave ends that. One that is awake has its files and need not wait.
+func (m *Mailbox) crowd() (leave func()) {
+	if m.c.Wakers == nil || m.rest.awake() {
+		return func() {}
+	}
+	m.c.Wakers <- struct{}{}
+	return func() { <-m.c.Wakers }
+}
+
+// awake says that the files are, or may be, open.
+func (r *rest) awake() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.timer != nil
+}
+
 // turn starts the timer again, unless the mailbox goes quiet, and says whether to close
 // the files, and whether to give memory back, too.
 func (m *Mailbox) turn() (files, all bool) {
@@ -90,17 +145,24 @@ func (m *Mailbox) turn() (files, all bool) {
 	if r.ended || r.timer == nil {
 		return false, false
 	}
+	first := r.idle == 0
+	turn := m.restTurn()
 	if r.used.Swap(false) {
-		r.idle = 0
+		r.idle, first = 0, false
+		r.count(m.c.Counts, true)
 	} else {
-		r.idle += m.restTurn()
+		r.idle += turn
+		r.count(m.c.Counts, false)
 	}
-	if r.idle >= m.c.QuietAfter {
+	if all = r.idle >= m.c.QuietAfter; all {
 		r.timer, r.idle = nil, 0
-		return true, true
+	} else {
+		r.timer.Reset(turn)
 	}
-	r.timer.Reset(m.restTurn())
-	return r.idle == m.restTurn(), false
+	if first || all {
+		r.work.Add(1)
+	}
+	return first || all, all
 }
 
 // goQuiet gives memory back. The lock is held: no builder is at work, and what is
@@ -183,6 +245,7 @@ func (m *Mailbox) endRest() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended = true
+	r.count(m.c.Counts, false)
 	if r.timer != nil {
 		r.timer.Stop()
 		r.timer = nil

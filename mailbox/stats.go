@@ -19,6 +19,7 @@ type Stats struct {
 	Recoveries   int64 // states in doubt, or journals that could not be read, made sure
 	LockWaits    int64 // for the lock of a folder, by more than a moment
 	LockTimeouts int64 // commands that got ErrInUse
+	Wakes        int64 // mailboxes that were opened, or used after they had gone quiet
 }
 
 // Counts are Stats in the making. Mailboxes that share one add up, open or closed.
@@ -28,6 +29,7 @@ type Counts struct {
 	batches, syncs, waiters                       atomic.Int64
 	snapshots, snapshotSize, compactions, recover atomic.Int64
 	lockWaits, lockTimeouts                       atomic.Int64
+	wakes, awake                                  atomic.Int64
 }
 
 // Stats returns the figures of this moment.
@@ -39,5 +41,6 @@ func (c *Counts) Stats() Stats {
 		Snapshots: c.snapshots.Load(), SnapshotSize: c.snapshotSize.Load(),
 		Compactions: c.compactions.Load(), Recoveries: c.recover.Load(),
 		LockWaits: c.lockWaits.Load(), LockTimeouts: c.lockTimeouts.Load(),
+		Wakes: c.wakes.Load(),
 	}
 }

@@ -45,7 +45,10 @@ func (m *Mailbox) unread() (dirs [2]bool, err error) {
 	}
 	drained = drained && m.hints.empty()
 	for i, mtime := range [2]time.Time{t.New, t.Cur} {
-		dirs[i] = m.dirs[i].stale(mtime, covered, drained, now, m.c.Poll)
+		before := m.dirs[i]
+		if dirs[i] = m.dirs[i].stale(mtime, covered, drained, now, m.c.Poll); m.dirs[i] != before {
+			m.parted = 0 // there may be more to believe
+		}
 	}
 	return dirs, nil
 }
@@ -134,6 +137,7 @@ func maxTime(a, b time.Time) time.Time {
 // it as given.
 func (m *Mailbox) noteReading(dirs [2]bool, before, after mail.FolderTimes, began time.Time) {
 	b, a := [2]time.Time{before.New, before.Cur}, [2]time.Time{after.New, after.Cur}
+	m.parted = 0
 	for i := range dirs {
 		if !dirs[i] {
 			continue

@@ -17,7 +17,8 @@ type View struct {
 	recent mail.UIDSet
 	told   map[mail.UID]mail.ModSeq
 
-	recentTold int // the last Recent that the client knows
+	recentTold int       // the last Recent that the client knows
+	recentOf   *Snapshot // recentTold is Recent, if the view stands on this
 }
 
 type ghost struct {
@@ -172,6 +173,7 @@ func (v *View) SetRecent(from, to mail.UID) {
 	if from >= to {
 		return
 	}
+	v.recentOf = nil
 	if i := len(v.recent) - 1; i >= 0 && v.recent[i].Last+1 == from {
 		v.recent[i].Last = to - 1
 		return
@@ -181,7 +183,7 @@ func (v *View) SetRecent(from, to mail.UID) {
 
 // RecentTold notes that the client was told the number of \Recent messages, as the
 // answer to SELECT does.
-func (v *View) RecentTold() { v.recentTold = v.Recent() }
+func (v *View) RecentTold() { v.recentTold, v.recentOf = v.Recent(), v.snap }
 
 // IsRecent reports whether the message is \Recent in this session.
 func (v *View) IsRecent(uid mail.UID) bool {

@@ -84,7 +84,12 @@ func (s *Snapshot) anyFrom(uid mail.UID) bool {
 // recentOnly yields Recent if the number is not the one last told.
 func (v *View) recentOnly() iter.Seq[Update] {
 	return func(yield func(Update) bool) {
-		if n := v.Recent(); n != v.recentTold {
+		if v.recentOf == v.snap {
+			return // a sign of life in IDLE, for one: a mailbox that sleeps stays asleep
+		}
+		n := v.Recent()
+		v.recentOf = v.snap
+		if n != v.recentTold {
 			v.recentTold = n
 			yield(Update{Kind: Recent, N: n})
 		}
@@ -95,7 +100,9 @@ func (v *View) recentOnly() iter.Seq[Update] {
 func (v *View) move(newest *Snapshot, allowExpunge bool) []Update {
 	old := v.snap
 	var gone []ghost
+	same := len(v.ghosts) == 0
 	for c := range Diff(old, newest) {
+		same = same && c.Kind == FlagsChanged
 		if c.Kind == Vanished {
 			seq, _ := v.Seq(c.UID)
 			g := ghost{seq: seq, m: Message{UID: c.UID}}
@@ -108,6 +115,11 @@ func (v *View) move(newest *Snapshot, allowExpunge bool) []Update {
 	}
 	gone = append(gone, v.ghosts...)
 	slices.SortFunc(gone, func(a, b ghost) int { return int(a.seq) - int(b.seq) })
+	if same && v.recentOf == old {
+		v.recentOf = newest
+	} else {
+		v.recentOf = nil
+	}
 	v.snap = newest
 	if !allowExpunge {
 		v.ghosts = gone

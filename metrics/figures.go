@@ -61,6 +61,7 @@ func figures() []figure {
 		{"postrider_recoveries_total", "Mailboxes whose state was in doubt, or whose journal could not be read, and was made sure", count, func(m *moment) int64 { return m.house.Recoveries }},
 		{"postrider_lock_waits_total", "Times that the lock of a folder was waited for, longer than a millisecond", count, func(m *moment) int64 { return m.house.LockWaits }},
 		{"postrider_lock_timeouts_total", "Commands that gave up waiting for a mailbox after LOCK_TIMEOUT", count, func(m *moment) int64 { return m.house.LockTimeouts }},
+		{"postrider_wakes_total", "Mailboxes that were opened, or used after they had gone quiet", count, func(m *moment) int64 { return m.house.Wakes }},
 
 		{"postrider_watches", "Directories and files that the kernel watches", level, func(m *moment) int64 { return int64(m.watch.Watched) }},
 		{"postrider_polled", "Directories and files that are polled instead", level, func(m *moment) int64 { return int64(m.watch.Polled) }},

@@ -208,48 +208,75 @@ type arrival struct {
 	eviction *eviction
 }
 
-// connection is the life of one.
+// connection is the life of one. What comes before the session is done by functions that
+// return, since the stack of a goroutine that waits costs more than anything else that a
+// quiet session holds: the frames below it are to be small.
 func (s *Server) connection(ctx context.Context, conn net.Conn, a arrival) {
-	remote, began := a.remote, time.Now()
-	logger := s.config.Logger.With("ip", remote.Addr().String(), "port", remote.Port())
-	defer func() {
-		if p := recover(); p != nil {
-			logger.Error("a defect ended the connection", "panic", p)
-			conn.Close()
-		}
-	}()
+	defer s.survive(conn, &a)
+	c := s.begin(ctx, conn, &a)
+	if c == nil {
+		return
+	}
+	defer c.Close()
+	defer s.unregister(c)
+	result := s.login(ctx, c, &a)
+	if result == nil {
+		return
+	}
+	if err := s.config.Handover.Session(ctx, c, result, a.remote); err != nil {
+		s.logger(&a).Warn("session failed", "user", result.Identity.Login, "err", err)
+	}
+}
+
+// survive is deferred: a panic ends one connection.
+func (s *Server) survive(conn net.Conn, a *arrival) {
+	if p := recover(); p != nil {
+		s.logger(a).Error("a defect ended the connection", "panic", p)
+		conn.Close()
+	}
+}
+
+func (s *Server) logger(a *arrival) *slog.Logger {
+	return s.config.Logger.With("ip", a.remote.Addr().String(), "port", a.remote.Port())
+}
+
+// begin begins the conversation, which is registered then; nil: it is over already.
+func (s *Server) begin(ctx context.Context, conn net.Conn, a *arrival) *wire.Conn {
 	if a.implicit {
 		secured, err := s.secure(ctx, wire.Records(conn), s.config.LoginTimeout)
 		if err != nil {
-			logger.Info("TLS handshake failed", "err", err)
+			s.logger(a).Info("TLS handshake failed", "err", err)
 			conn.Close()
-			return
+			return nil
 		}
 		conn = secured
 	}
 	c := wire.NewConn(conn, &s.buffers)
-	defer c.Close()
 	if !s.register(c) {
 		c.WriteString("* BYE The server is shutting down\r\n")
 		c.Flush()
-		return
+		c.Close()
+		return nil
 	}
-	defer s.unregister(c)
 	a.eviction.speak(c)
-	result, err := login.Run(ctx, c, s.loginConfig(ctx, remote, a.implicit, logger))
+	return c
+}
+
+// login has the client say who it is; nil: it did not, or there is no place for it.
+func (s *Server) login(ctx context.Context, c *wire.Conn, a *arrival) *login.Result {
+	began, logger := time.Now(), s.logger(a)
+	result, err := login.Run(ctx, c, s.loginConfig(ctx, a.remote, a.implicit, logger))
 	if err != nil {
 		login.LogEnd(context.WithoutCancel(ctx), logger, c, began, err)
-		return
+		return nil
 	}
 	if !s.places.settle(a.place) {
 		c.Write(append(makeWay().AppendText([]byte("* ")), "\r\n"...))
 		c.Flush()
-		return
+		return nil
 	}
 	s.count(func(now *Stats) { now.Logins++ })
-	if err := s.config.Handover.Session(ctx, c, result, remote); err != nil {
-		logger.Warn("session failed", "user", result.Identity.Login, "err", err)
-	}
+	return result
 }
 
 func (s *Server) loginConfig(ctx context.Context, remote netip.AddrPort, implicit bool, logger *slog.Logger) login.Config {

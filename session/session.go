@@ -75,8 +75,18 @@ func (c *Config) Capabilities() []string {
 }
 
 // Run runs the session until it ends. It does not close the connection.
-func Run(ctx context.Context, c Config) (Stats, error) {
-	s := &Session{Config: c.withDefaults(), caps: c.Capabilities()}
+func Run(ctx context.Context, c Config) (Stats, error) { return New(&c).Run(ctx) }
+
+// New returns a session that is to be run once. Who runs many that are quiet keeps no Config
+// on the stack below.
+func New(c *Config) *Session {
+	s := &Session{Config: c.withDefaults()}
+	s.caps = c.Capabilities()
+	return s
+}
+
+// Run runs the session until it ends.
+func (s *Session) Run(ctx context.Context) (Stats, error) {
 	defer s.deselect()
 	s.greet()
 	end, err := wire.Serve(ctx, s.Conn, commands, s, wire.Options{

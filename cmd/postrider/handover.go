@@ -36,9 +36,35 @@ func (h *handover) Capabilities() []string {
 	return sc.Capabilities()
 }
 
+// guest is a session and what it leaves behind. It is made by a function that returns: the
+// frames below a session that waits are to be small (serve.Server).
+type guest struct {
+	session *session.Session
+	logger  *slog.Logger
+	conn    *wire.Conn
+	began   time.Time
+	ends    []func() // the last first
+}
+
 // Session implements serve.Handover.
 func (h *handover) Session(ctx context.Context, c *wire.Conn, l *login.Result, remote netip.AddrPort) error {
-	id := l.Identity
+	v := &guest{conn: c, began: time.Now()}
+	defer v.end()
+	if err := h.begin(ctx, v, l, remote); err != nil {
+		return err
+	}
+	v.logger.Info("login")
+	stats, err := v.session.Run(ctx)
+	v.log(&stats)
+	if stats.Ending == wire.EndDisconnected {
+		return nil // clients leave without LOGOUT every day
+	}
+	return err
+}
+
+// begin prepares a session.
+func (h *handover) begin(ctx context.Context, v *guest, l *login.Result, remote netip.AddrPort) error {
+	id, c := l.Identity, v.conn
 	root := id.Maildir
 	if root == "" {
 		root = h.config.Maildir
@@ -60,26 +86,31 @@ func (h *handover) Session(ctx context.Context, c *wire.Conn, l *login.Result, r
 		c.Flush()
 		return err
 	}
-	defer leave()
+	v.ends = append(v.ends, leave)
 	a, err := h.house.Open(ctx, accountConfig(h.config, root))
 	if err != nil {
 		return refuse(c, fmt.Errorf("opening the account: %w", err))
 	}
-	defer a.Close()
-	logger := h.logger.With("user", id.Login, "ip", remote.Addr().String(), "port", remote.Port(), "tls", l.TLS)
-	sc := sessionConfig(h.config, id.Login, logger)
+	v.ends = append(v.ends, func() { a.Close() })
+	v.logger = h.logger.With("user", id.Login, "ip", remote.Addr().String(), "port", remote.Port(), "tls", l.TLS)
+	sc := sessionConfig(h.config, id.Login, v.logger)
 	sc.Account, sc.Conn, sc.FirstTag, sc.FirstText = a, c, l.Tag, "LOGIN Ok."
-	defer transcribe(h.config, root, c, logger)()
-	emptyTrash(ctx, h.config, a, logger)
-	began := time.Now()
-	logger.Info("login")
-	stats, err := session.Run(ctx, sc)
-	received, sent := c.Counts()
-	logger.Info("session ended", "how", stats.Ending.String(), "headers", stats.HeaderBytes, "body", stats.BodyBytes, "rcvd", received, "sent", sent, "time", int(time.Since(began).Seconds()))
-	if stats.Ending == wire.EndDisconnected {
-		return nil // clients leave without LOGOUT every day
+	v.ends = append(v.ends, transcribe(h.config, root, c, v.logger))
+	emptyTrash(ctx, h.config, a, v.logger)
+	v.session = session.New(&sc)
+	return nil
+}
+
+// end undoes what begin did. A panic does not keep the rest from being undone.
+func (v *guest) end() {
+	for i := range v.ends {
+		defer v.ends[i]()
 	}
-	return err
+}
+
+func (v *guest) log(stats *session.Stats) {
+	received, sent := v.conn.Counts()
+	v.logger.Info("session ended", "how", stats.Ending.String(), "headers", stats.HeaderBytes, "body", stats.BodyBytes, "rcvd", received, "sent", sent, "time", int(time.Since(v.began).Seconds()))
 }
 
 // mayServe refuses an account of another user, and a Maildir that is not ours.
