@@ -11,15 +11,20 @@ import (
 // server on which nothing happens begins no collection that would find out. So, after a
 // minute in which little was allocated, if much of what the process holds is not in use, a
 // collection is run and the rest given back to the system; twice more in the next two
-// minutes, since each collection halves a goroutine's stack that is too large. Each costs
-// some milliseconds of processor for ten megabytes in use. Then nothing is done until
-// there was work again.
+// minutes, since each collection halves a goroutine's stack that is too large. Then nothing
+// is done until there was work again.
+//
+// On a server where there is always somebody at work no minute is calm. There it is done
+// every ten minutes at most, if it is worth it. A collection costs some milliseconds of
+// processor for ten megabytes in use, and what was given back in vain as much when it is
+// taken again: some hundredths of a percent of the time.
 
 const (
 	lookAtMemory = time.Minute
 	calm         = 4 << 20  // bytes allocated in a minute, and a sixteenth of all: less is no work
 	worthwhile   = 16 << 20 // bytes to give back, if they are also a sixth of all
 	collections  = 3
+	busyLooks    = 10 // from one collection to the next where no minute is calm
 )
 
 // memoryUse is what the runtime says of its memory, in bytes.
@@ -52,25 +57,46 @@ func (m memoryUse) wasteful() bool {
 	return loose > worthwhile && loose > m.held/6
 }
 
-// giveBack gives memory back in quiet times until ctx ends.
+// keeper decides when memory is given back.
+type keeper struct {
+	before memoryUse
+	left   int // collections to come while it is calm
+	busy   int // looks since the last collection
+}
+
+// look says whether to give memory back now.
+func (k *keeper) look(now memoryUse) bool {
+	quiet := now.calm(k.before)
+	k.before = now
+	k.busy++
+	switch {
+	case !quiet:
+		k.left = collections
+		if k.busy < busyLooks || !now.wasteful() {
+			return false
+		}
+	case k.left == 0, k.left == collections && !now.wasteful():
+		return false
+	default:
+		k.left--
+	}
+	k.busy = 0
+	return true
+}
+
+// giveBack gives memory back until ctx ends.
 func giveBack(ctx context.Context) {
 	t := time.NewTicker(lookAtMemory)
 	defer t.Stop()
-	before, left := readMemory(), collections
+	k := keeper{before: readMemory(), left: collections}
 	for {
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 			return
 		}
-		now := readMemory()
-		switch {
-		case !now.calm(before):
-			left = collections
-		case left > 0 && (left < collections || now.wasteful()):
+		if k.look(readMemory()) {
 			debug.FreeOSMemory()
-			left--
 		}
-		before = now
 	}
 }
