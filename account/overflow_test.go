@@ -94,6 +94,7 @@ func TestOverflowWithoutATime(t *testing.T) {
 		s.put("/m/new", "2.a.h") // in the same tick: the time does not show it
 		time.Sleep(time.Minute)
 		s.eyes.Overflow(time.Time{})
+		time.Sleep(time.Second) // losses are gathered
 		synctest.Wait()
 		if n := h.Snapshot().Len(); n != 2 {
 			t.Errorf("%d messages", n)

@@ -14,17 +14,20 @@ const maxHints = 20_000
 
 // hintQueue is the hints that wait to be acted on.
 type hintQueue struct {
-	mu       sync.Mutex
-	list     []Hint
-	overflow bool      // some were lost
-	since    time.Time // none of them before this; zero: not known
-	gone     bool      // the folder may be gone
-	journal  bool      // somebody wrote to the journal
-	changed  bool      // what is polled looks different
-	taken    uint64    // counts the hints
-	news     time.Time // when acting on hints last led to a change that clients see
-	settling bool      // a goroutine is at it
-	stopped  bool
+	mu        sync.Mutex
+	list      []Hint
+	overflow  bool      // some were lost
+	since     time.Time // none of them before this; zero: not known
+	gone      bool      // the folder may be gone
+	journal   bool      // somebody wrote to the journal
+	changed   bool      // what is polled looks different
+	taken     uint64    // counts the hints
+	news      time.Time // when acting on hints last led to a change that clients see
+	settling  bool      // a goroutine is at it
+	held      bool      // losses are put aside: see hold
+	aside     bool      // some were, none before asideFrom
+	asideFrom time.Time
+	stopped   bool
 }
 
 // empty says that nothing waits that names a file, or may have.
@@ -36,7 +39,7 @@ func (q *hintQueue) empty() bool {
 
 // pendingLocked says that something waits to be looked at.
 func (q *hintQueue) pendingLocked() bool {
-	return len(q.list) > 0 || q.overflow || q.gone || q.journal || q.changed
+	return len(q.list) > 0 || q.overflow || q.aside || q.gone || q.journal || q.changed
 }
 
 // looked takes out what says no more than to look at times and lengths: its caller is
@@ -54,21 +57,6 @@ func (q *hintQueue) takeJournal() bool {
 	only := q.journal && len(q.list) == 0 && !q.overflow && !q.gone && !q.changed
 	q.journal = q.journal && !only
 	return only
-}
-
-// lost says that hints were lost.
-func (q *hintQueue) lost() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.overflow
-}
-
-// loseLocked notes that hints were lost, none of them before since.
-func (q *hintQueue) loseLocked(since time.Time) {
-	if !q.overflow || since.Before(q.since) {
-		q.since = since
-	}
-	q.overflow = true
 }
 
 // drained is what a drain took out.
@@ -147,6 +135,10 @@ func (m *Mailbox) Hint(h Hint) {
 // listens is woken some hundred times a second and not for each file.
 const gathering = 2 * time.Millisecond
 
+// lossGathering is for how long the losses of hints are gathered: that of each watch of the
+// folder comes by itself, and each would have the directories read.
+const lossGathering = 20 * time.Millisecond
+
 // settleHints acts on hints until there are none, on the first at once. After a failure
 // it waits for the next.
 func (m *Mailbox) settleHints() {
@@ -154,6 +146,9 @@ func (m *Mailbox) settleHints() {
 	for {
 		q.mu.Lock()
 		pause := time.Until(q.news.Add(gathering))
+		if q.overflow {
+			pause = lossGathering
+		}
 		q.mu.Unlock()
 		if pause > 0 {
 			time.Sleep(pause)
@@ -182,7 +177,8 @@ func (m *Mailbox) settleOnce() (err error) {
 			err = ErrDoubtful
 		}
 	}()
-	if m.c.Lookers != nil && m.hints.lost() {
+	lost := m.hints.lost()
+	if m.c.Lookers != nil && lost {
 		m.c.Lookers <- struct{}{}
 		defer func() { <-m.c.Lookers }()
 		if m.hints.isStopped() {
@@ -191,10 +187,15 @@ func (m *Mailbox) settleOnce() (err error) {
 	}
 	defer m.crowd()()
 	ctx := context.Background()
-	if m.hints.takeJournal() {
+	switch {
+	case m.hints.takeJournal():
 		err = m.readNews(ctx)
-	} else {
+	case m.hints.onlyGone():
+		err = m.lookWhetherHere(ctx)
+	case lost:
 		_, err = m.Refresh(ctx)
+	default:
+		err = m.refreshSparing(ctx)
 	}
 	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrGone) {
 		m.log.Warn("acting on a change failed", "error", err)
@@ -209,6 +210,10 @@ func (m *Mailbox) readNews(ctx context.Context) error {
 		return err
 	}
 	defer func() { <-m.lock }()
+	if !m.hints.hold() {
+		return nil // the loss comes first, and looks at the journal too
+	}
+	defer m.hints.letGo()
 	if grown, err := m.journal.Grown(); err != nil || !grown {
 		return err
 	}

@@ -55,6 +55,11 @@ func (m *Mailbox) Refresh(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	defer func() { <-m.lock }()
+	return m.refresh(ctx)
+}
+
+// refresh does the work of Refresh for who holds the lock of this process.
+func (m *Mailbox) refresh(ctx context.Context) (*Snapshot, error) {
 	quiet, err := m.quiet()
 	if err == nil && !quiet {
 		err = m.locked(ctx, func() error { return m.readStale(ctx) })
