@@ -18,6 +18,9 @@ type Mechanism struct {
 
 // Mechanisms returns the mechanisms that b can serve, the best first.
 func Mechanisms(b Backend) []Mechanism {
+	if s, ok := b.(MechanismSource); ok {
+		return s.Mechanisms(Request{})
+	}
 	return []Mechanism{
 		{Name: "PLAIN", Clear: true, Start: byPassword(b, sasl.Plain)},
 		{Name: "LOGIN", Clear: true, Start: byPassword(b, sasl.Login)},

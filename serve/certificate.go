@@ -47,12 +47,17 @@ func LoadCertificate(certFile, keyFile string, minVersion uint16, logger *slog.L
 	if c.current, err = c.read(); err != nil {
 		return nil, err
 	}
-	// One value for all handshakes, since it holds the keys of session tickets.
-	c.config = &tls.Config{
+	c.config = c.serverConfig()
+	return c, nil
+}
+
+// serverConfig is one value for all handshakes, since it holds the keys of session
+// tickets.
+func (c *Certificate) serverConfig() *tls.Config {
+	return &tls.Config{
 		MinVersion:     c.minVersion,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.fresh(), nil },
 	}
-	return c, nil
 }
 
 func (c *Certificate) read() (*tls.Certificate, error) {
@@ -83,6 +88,9 @@ func (a stamp) same(b stamp) bool {
 func (c *Certificate) fresh() *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.certFile == "" { // GivenCertificate
+		return c.current
+	}
 	now := c.stamps()
 	if now[0].same(c.seen[0]) && now[1].same(c.seen[1]) {
 		return c.current
