@@ -16,11 +16,14 @@ DEMO ?= demo
 RACE ?=
 SEED ?= 1
 
+# The names of Courier's programs and modules that the program goes by, too.
+NAMES = imapd imaplogin authuserdb authdaemon
+
 .PHONY: build run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
-	ln -sf postrider bin/imapd
+	for name in $(NAMES); do ln -sf postrider bin/$$name; done
 
 run: build
 	bin/postrider demo --dir $(DEMO)

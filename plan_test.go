@@ -55,6 +55,12 @@ var mayImport = map[string]string{
 	"auth/static":      "auth/password",
 	"auth/conformance": "auth/password",
 	"auth/remote":      "packet", // the password is checked in another process
+	"auth/rcfile":      "",
+	"auth/ldap":        "auth/password auth/rcfile",
+	"auth/sqlquery":    "auth/password auth/rcfile",
+	"auth/mysql":       "auth/password auth/rcfile auth/sqlquery",
+	"auth/pgsql":       "auth/password auth/rcfile auth/sqlquery",
+	"auth/sqlite":      "auth/password auth/rcfile auth/sqlquery",
 
 	// for tests only: transcripts of several clients
 	"transcript": "mail",
@@ -62,7 +68,7 @@ var mayImport = map[string]string{
 }
 
 // forTests are packages that only test files may import.
-var forTests = []string{"transcript", "vfs/memfs", "vfs/faultfs", "watch/watchtest", "auth/conformance"}
+var forTests = []string{"transcript", "vfs/memfs", "vfs/faultfs", "watch/watchtest", "auth/conformance", "auth/dbtest", "auth/sqlquery/sqltest"}
 
 // neverReach are the walls that matter most, held against all that a package
 // links, however it comes to it.
@@ -70,6 +76,10 @@ var neverReach = []struct{ from, to, why string }{
 	{"login", "account", "what a stranger reaches before the password contains no mail code"},
 	{"login", "mailbox", "what a stranger reaches before the password contains no mail code"},
 	{"login", "maildir", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "session", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "account", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "mailbox", "what a stranger reaches before the password contains no mail code"},
+	{"cmd/imaplogin", "maildir", "what a stranger reaches before the password contains no mail code"},
 	{"serve", "session", "a front without mail code can be linked"},
 	{"serve", "account", "a front without mail code can be linked"},
 	{"session", "auth", "a session knows who somebody is, not how that was proved"},

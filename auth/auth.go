@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+
+	"postrider/sasl"
 )
 
 // The outcomes of an attempt, tested with errors.Is. Any error that is none of
@@ -36,6 +38,14 @@ type Request struct {
 	Service string         // "imap", "pop3", ...: chooses per-service passwords and options
 	Remote  netip.AddrPort // the client; zero if it has no address
 	TLS     bool           // the connection is protected
+
+	// External is who the client is by the TLS certificate that it showed and that
+	// was verified: the value of the subject's field that is chosen for it. Empty:
+	// it showed none.
+	External string
+	// Bindings are those of the TLS connection, for the -PLUS forms of SCRAM. They
+	// are no secret to the two ends, and to nobody else of use.
+	Bindings sasl.Bindings
 }
 
 // Backend is a set of accounts. Its methods may be called by any number of

@@ -26,8 +26,8 @@ import (
 //
 // Its memory is bounded; nothing of a password can be told from it.
 type Brake struct {
-	backend Backend
-	seed    maphash.Seed
+	handOn
+	seed maphash.Seed
 
 	mu       sync.Mutex
 	accounts failureTable[uint64]
@@ -52,13 +52,13 @@ const (
 )
 
 // NewBrake returns a brake before a backend.
-func NewBrake(b Backend) *Brake { return &Brake{backend: b, seed: maphash.MakeSeed()} }
+func NewBrake(b Backend) *Brake { return &Brake{handOn: handOn{b}, seed: maphash.MakeSeed()} }
 
 // Authenticate implements Backend.
 func (b *Brake) Authenticate(ctx context.Context, r Request, password string) (*Identity, error) {
 	var id *Identity
 	err := b.Attempt(ctx, r, password, func() (err error) {
-		id, err = b.backend.Authenticate(ctx, r, password)
+		id, err = b.Backend.Authenticate(ctx, r, password)
 		return err
 	})
 	if err != nil {
@@ -69,7 +69,25 @@ func (b *Brake) Authenticate(ctx context.Context, r Request, password string) (*
 
 // Lookup implements Backend. Nothing is guessed by it.
 func (b *Brake) Lookup(ctx context.Context, r Request) (*Identity, error) {
-	return b.backend.Lookup(ctx, r)
+	return b.Backend.Lookup(ctx, r)
+}
+
+// ChangePassword implements PasswordChanger: the old password could be guessed by it.
+func (b *Brake) ChangePassword(ctx context.Context, r Request, old, new string) error {
+	return b.Attempt(ctx, r, old, func() error { return b.handOn.ChangePassword(ctx, r, old, new) })
+}
+
+// VerifyChallenge implements ChallengeVerifier.
+func (b *Brake) VerifyChallenge(ctx context.Context, r Request, mechanism, challenge, response string) (*Identity, error) {
+	var id *Identity
+	err := b.Attempt(ctx, r, response, func() (err error) {
+		id, err = b.handOn.VerifyChallenge(ctx, r, mechanism, challenge, response)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return id, nil
 }
 
 // Attempt runs one attempt when it is its time, and counts how it ended. secret is

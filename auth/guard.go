@@ -35,6 +35,8 @@ type Guard struct {
 	Separators    string
 
 	DefaultOptions Options // DEFAULTOPTIONS
+
+	Offer *Offer // which mechanisms are offered, and how; nil: PLAIN and LOGIN
 }
 
 // Authenticate implements Backend.
@@ -60,13 +62,21 @@ func (g Guard) ask(r Request, backend func(Request) (*Identity, error)) (*Identi
 		return nil, outcome(err)
 	}
 	id.Options = id.Options.Merge(g.DefaultOptions)
-	if err := usable(id); err != nil {
-		return nil, fmt.Errorf("account %q: %w", id.Login, err)
-	}
-	if err := allowed(id, r); err != nil {
-		return nil, fmt.Errorf("account %q: %w", id.Login, err)
+	if err := admit(id, r); err != nil {
+		return nil, err
 	}
 	return id, nil
+}
+
+// admit applies the rules that an account must satisfy for a session.
+func admit(id *Identity, r Request) error {
+	if err := usable(id); err != nil {
+		return fmt.Errorf("account %q: %w", id.Login, err)
+	}
+	if err := allowed(id, r); err != nil {
+		return fmt.Errorf("account %q: %w", id.Login, err)
+	}
+	return nil
 }
 
 // canonical appends the default domain to a login that has none.

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 
 	"postrider/sasl"
 )
@@ -16,15 +17,25 @@ type Mechanism struct {
 	Start func(r Request, accepted func(*Identity)) sasl.Server
 }
 
-// Mechanisms returns the mechanisms that b can serve, the best first.
-func Mechanisms(b Backend) []Mechanism {
+// Mechanisms returns the mechanisms that b can serve to a client of which nothing
+// is known, the best first.
+func Mechanisms(b Backend) []Mechanism { return MechanismsFor(b, Request{}) }
+
+// MechanismsFor returns the mechanisms that b can serve on the connection of r, the
+// best first: those that its Offer wants and its accounts have what is needed for.
+func MechanismsFor(b Backend, r Request) []Mechanism {
 	if s, ok := b.(MechanismSource); ok {
-		return s.Mechanisms(Request{})
+		return s.Mechanisms(r)
 	}
-	return []Mechanism{
-		{Name: "PLAIN", Clear: true, Start: byPassword(b, sasl.Plain)},
-		{Name: "LOGIN", Clear: true, Start: byPassword(b, sasl.Login)},
+	offer := offerOf(b)
+	var all []Mechanism
+	for _, build := range []func(Backend, Request) []Mechanism{offer.external, offer.scram, offer.cram} {
+		all = append(all, build(b, r)...)
 	}
+	all = append(all,
+		Mechanism{Name: "PLAIN", Clear: true, Start: byPassword(b, sasl.Plain)},
+		Mechanism{Name: "LOGIN", Clear: true, Start: byPassword(b, sasl.Login)})
+	return slices.DeleteFunc(all, func(m Mechanism) bool { return !offer.wants(m.Name) })
 }
 
 func byPassword(b Backend, mechanism func(sasl.Verify) sasl.Server) func(Request, func(*Identity)) sasl.Server {

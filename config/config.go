@@ -20,16 +20,21 @@ type Config struct {
 	StartTLS          bool   // offered on the plain listeners
 	RequireTLS        bool   // no password without TLS
 
-	Modules []string // where accounts come from, in the order in which they are asked
-	Userdb  string   // path of the userdb, file or directory
-	Maildir string   // where an account does not say, below its home
-	User    string   // system user to become after binding; empty: stay
+	Modules         []string // where accounts come from, in the order in which they are asked
+	LDAPCACert      string   // PEM file of the authorities that vouch for directories; empty: the system's
+	LDAPRequireCert string   // whether a directory's certificate is checked: never, allow, try, demand
+	AuthDir         string   // directory of the settings files of modules: authmysqlrc and so on
+	Userdb          string   // path of the userdb, file or directory
+	Maildir         string   // where an account does not say, below its home
+	User            string   // system user to become after binding; empty: stay
 
 	CourierNames bool   // folders are INBOX.Sent with ".", else Sent with "/"
 	Encoding     string // of folder names on disk: auto, utf8, utf7
 	HideWords    []string
 	OnlyWords    []string // nil: all that is built in
 	CheckOwner   bool
+	MemoryLimit  int64 // bytes that a session's own process keeps below; 0: none
+	LoginExec    bool  // a Maildir's own program is run before the session
 	Umask        fs.FileMode
 	Fsync        bool
 	CourierUIDDB string // how Courier's files are kept: follow, live, off
@@ -55,7 +60,7 @@ type Config struct {
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
 	LockTimeout  time.Duration // for other processes to let go of a mailbox
 
-	LogFormat string // text or json
+	LogFormat string // text, json or courier
 	LogLevel  string // debug, info, warn, error
 }
 

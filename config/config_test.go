@@ -83,7 +83,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		Listen: []string{":143"}, ListenTLS: []string{":993"}, MaxConnections: 10000, MaxPerAddress: 50, MaxPerAccount: 100,
-		MinTLS: tls.VersionTLS12, StartTLS: true, Modules: []string{"authuserdb"}, Userdb: "/etc/postrider/userdb", Maildir: "Maildir",
+		MinTLS: tls.VersionTLS12, StartTLS: true, Modules: []string{"authuserdb"}, AuthDir: "/etc/postrider", LDAPRequireCert: "demand", Userdb: "/etc/postrider/userdb", Maildir: "Maildir",
 		Encoding: "auto", HideWords: nil, CheckOwner: true, Umask: 0o077, Fsync: true, AppendLimit: 100 << 20,
 		CourierUIDDB: "follow", UseLocks: true,
 		TrashFolder: "Trash", Sendmail: "/usr/sbin/sendmail", SenderHeader: "X-IMAP-Sender",
@@ -163,6 +163,7 @@ func TestPrintReadsBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	again.Config.AuthDir = l.Config.AuthDir // where the file lies
 	if d := cmp.Diff(l.Config, again.Config); d != "" {
 		t.Error(d)
 	}

@@ -17,6 +17,7 @@ type Options struct {
 	CourierDir  string   // read imapd, imapd-ssl and authdaemonrc of this directory
 	File        string   // or this one file
 	FileMissing bool     // File need not exist
+	Courier     bool     // Courier's defaults, and the environment is what its scripts made of its files
 	Environment []string // NAME=value, overrides the files; names that are no settings are ignored
 }
 
@@ -28,13 +29,14 @@ func Load(o Options) (*Loaded, error) {
 	for _, a := range assignments {
 		found[a.Name] = a
 	}
-	loaded := &Loaded{}
+	loaded := &Loaded{Config: Config{AuthDir: o.dir()}}
 	known := make(map[string]bool)
+	courier := o.CourierDir != "" || o.Courier
 	settings := Settings()
 	for i := range settings {
 		s := &settings[i]
 		known[s.Name] = true
-		v := Value{Setting: s, Text: s.DefaultFor(o.CourierDir != ""), Source: "default"}
+		v := Value{Setting: s, Text: s.DefaultFor(courier), Source: "default"}
 		at := Mistake{File: "default"}
 		a, ok := found[s.Name]
 		if ok && o.CourierDir != "" {
@@ -46,7 +48,7 @@ func Load(o Options) (*Loaded, error) {
 		if ok {
 			v.Text, v.Source, at = a.Value, fmt.Sprintf("%s:%d", a.File, a.Line), Mistake{File: a.File, Line: a.Line}
 		}
-		if text, ok := lookup(o.Environment, s.Name); ok {
+		if text, ok := lookup(o.Environment, s.Name); ok && !(o.Courier && shipped(Assignment{Name: s.Name, Value: text}) != "") {
 			v.Text, v.Source, v.Note, at = text, "environment", "", Mistake{File: "environment"}
 		}
 		if s.apply != nil {
@@ -60,6 +62,17 @@ func Load(o Options) (*Loaded, error) {
 	mistakes = append(mistakes, loaded.fillAddresses()...)
 	loaded.Notes = append(loaded.Notes, notes(assignments, known)...)
 	return loaded, join(mistakes)
+}
+
+// dir is where the files are, and those of the modules of accounts beside them.
+func (o Options) dir() string {
+	switch {
+	case o.CourierDir != "":
+		return o.CourierDir
+	case o.File != "":
+		return filepath.Dir(o.File)
+	}
+	return "/etc/postrider"
 }
 
 // readFiles reads the files in the order in which Debian's scripts source them.
@@ -148,6 +161,9 @@ func (l *Loaded) Text(name string) string {
 	}
 	return ""
 }
+
+// IsDefault reports whether nobody has set a setting.
+func (l *Loaded) IsDefault(name string) bool { return l.source(name) == "default" }
 
 // at is a mistake in the value of a setting.
 func (l *Loaded) at(name, text string) Mistake {

@@ -38,6 +38,8 @@ func Settings() []Setting {
 		{"IMAP_TLS_REQUIRED", "0", "", "0 or 1", "refuse passwords on a connection without TLS", flag(func(c *Config) *bool { return &c.RequireTLS })},
 
 		{"authmodulelist", "authuserdb", "", "words", "where accounts come from, asked in this order", names(func(c *Config) *[]string { return &c.Modules })},
+		{"LDAPTLS_CACERT", "", "", "path", "PEM file of the authorities that vouch for the servers of authldap; empty: the system's", text(func(c *Config) *string { return &c.LDAPCACert })},
+		{"LDAPTLS_REQCERT", "demand", "", "never, allow, try or demand", "whether the certificates of the servers of authldap are checked", choice(func(c *Config) *string { return &c.LDAPRequireCert }, "never", "allow", "try", "demand", "hard")},
 		{"USERDB", "/etc/postrider/userdb", "/etc/courier/userdb", "path", "accounts in the form of userdb, file or directory", text(func(c *Config) *string { return &c.Userdb })},
 		{"MAILDIRPATH", "Maildir", "", "path", "the Maildir below an account's home, where the account names none", text(func(c *Config) *string { return &c.Maildir })},
 		{"RUN_AS", "", "", "user or uid", "become this user after binding the ports; must be set where root starts the server", text(func(c *Config) *string { return &c.User })},
@@ -47,6 +49,8 @@ func Settings() []Setting {
 		{"IMAP_CAPABILITY", "*", "", "words", "which of the words that Courier knew to announce; words it never knew stay; * is all", words(func(c *Config) *[]string { return &c.OnlyWords }, "*")},
 		{"IMAP_HIDE", "", "", "words", "capabilities not to announce", words(func(c *Config) *[]string { return &c.HideWords }, "")},
 		{"IMAP_MAILBOX_SANITY_CHECK", "1", "", "0 or 1", "serve a Maildir only if it belongs to the uid of the process", flag(func(c *Config) *bool { return &c.CheckOwner })},
+		{"IMAP_ULIMITD", "", "", "KiB", "memory that imapd on a pipe and in the chain keeps below as far as it can; where Courier's scripts start it leave it empty, since a Go program reserves more than it uses and does not start under their ulimit", kibibytes(func(c *Config) *int64 { return &c.MemoryLimit })},
+		{"IMAP_LOGINEXEC", "0", "", "0 or 1", "run the program loginexec of a Maildir, if it is there, before the session, as imapd on a pipe and in the chain; whoever can write to the Maildir can have programs run", flag(func(c *Config) *bool { return &c.LoginExec })},
 		{"IMAP_UMASK", "077", "022", "octal", "permissions that new files and folders do not get", octal(func(c *Config) *uint32 { return (*uint32)(&c.Umask) })},
 		{"IMAP_FSYNC", "1", "", "0 or 1", "0 trades safety in a power cut for speed", flag(func(c *Config) *bool { return &c.Fsync })},
 		{"COURIER_UIDDB", "follow", "", "follow, live or off", "keep Courier's courierimapuiddb and keywords, where they are, current: soon, or at once as it runs too", choice(func(c *Config) *string { return &c.CourierUIDDB }, "follow", "live", "off")},
@@ -71,7 +75,7 @@ func Settings() []Setting {
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},
 		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
 		{"LOCK_TIMEOUT", "30", "", "seconds", "for other processes to let go of a mailbox, then NO [INUSE]", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.LockTimeout) })},
-		{"LOG_FORMAT", "text", "", "text or json", "form of the log on standard error", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
+		{"LOG_FORMAT", "text", "", "text, json or courier", "form of the log on standard error; courier is for filters of Courier's lines, and what programs started by its chain write", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json", "courier")},
 		{"LOG_LEVEL", "info", "", "debug, info, warn or error", "the least that is logged", choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
 	}
 }
@@ -82,22 +86,23 @@ func Settings() []Setting {
 func accepted() map[string]string {
 	const scripts = "only Courier's start scripts use it"
 	const logger = "the log goes to standard error"
+	const chain = "imaplogin obeys it in the environment"
 	const soon = "not obeyed in this version"
 	return map[string]string{
 		"IMAPDSTART": scripts, "IMAPDSSLSTART": scripts, "PIDFILE": scripts, "SSLPIDFILE": scripts, "TCPDOPTS": scripts,
 		"COURIERTLS": "TLS is built in", "TLS_DHPARAMS": "key exchange is by elliptic curves", "TLS_MIN_DH_BITS": "key exchange is by elliptic curves",
 		"TLS_PRIORITY": "the suites of TLS 1.2 and 1.3 that are safe are used", "TLS_CIPHER_LIST": "the suites of TLS 1.2 and 1.3 that are safe are used",
 		"TLS_CACHEFILE": "sessions resume by ticket", "TLS_CACHESIZE": "sessions resume by ticket",
-		"LOGGEROPTS": logger, "SSLLOGGEROPTS": logger, "IMAP_ULIMITD": "the process's own limits apply",
+		"LOGGEROPTS": logger, "SSLLOGGEROPTS": logger,
 		"IMAP_CAPABILITY_TLS": "what can be announced is computed", "IMAP_CAPABILITY_ORIG": scripts, "IMAP_CAPABILITY_TLS_ORIG": scripts,
 		"IMAP_OBSOLETE_CLIENT": "no client in use mistakes \\HasChildren", "IMAP_CHECK_ALL_FOLDERS": "clients ask STATUS: LIST says \\Marked of no folder", "IMAP_KEYWORDS": "keywords are always kept", "IMAP_BROKENUIDV": "no command sleeps",
 		"IMAP_ACL": soon, "IMAP_SHAREDINDEXFILE": soon, "IMAP_SHAREDMUNGENAMES": soon,
 		"IMAP_PROXY": soon, "IMAP_PROXY_FOREIGN": soon,
 		"PROXY_HOSTNAME": soon, "IMAP_ID_FIELDS": "ID is answered with name and version",
 		"SMAP_CAPABILITY": "SMAP is not spoken: no mail program but Courier's own webmail ever did", "DEFDOMAIN": soon, "DOMAINSEP": soon, "IMAPACCESSFILE": soon,
-		"ACCESSFILE": soon, "AUTHMODULES": soon, "AUTHMODULES_ORIG": scripts, "AUTHSERVICE143": soon, "AUTHSERVICE993": soon,
+		"ACCESSFILE": soon, "AUTHMODULES": "name the modules in authmodulelist, or on the command line of imaplogin", "AUTHMODULES_ORIG": scripts, "AUTHSERVICE143": chain, "AUTHSERVICE993": chain,
 		"TLS_STARTTLS_PROTOCOL": soon, "TLS_TIMEOUT": soon, "TLS_TRUSTCERTS": soon, "TLS_VERIFYPEER": soon, "TLS_EXTERNAL": soon, "TLS_ALPN": soon,
-		"DEBUG_LOGIN": soon, "DEFAULTOPTIONS": soon, "LDAP_MEMORY_LEAK": soon, "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
+		"DEBUG_LOGIN": soon, "DEFAULTOPTIONS": soon, "LDAP_MEMORY_LEAK": "there is none to contain", "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
 		"authmodulelistorig": scripts, "daemons": "there is no authdaemond", "authdaemonvar": "there is no authdaemond",
 	}
 }

@@ -104,6 +104,21 @@ func size(field func(*Config) *int64) func(*Config, string) error {
 	}
 }
 
+// kibibytes is a number of 1,024 bytes each, 0 for an empty text.
+func kibibytes(field func(*Config) *int64) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		if s == "" {
+			s = "0"
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+		if err != nil || n < 0 || n > 1<<40 {
+			return fmt.Errorf("%q is no number of KiB", s)
+		}
+		*field(c) = n << 10
+		return nil
+	}
+}
+
 // words splits at blanks; the text all means every word and leaves the field nil.
 func words(field func(*Config) *[]string, all string) func(*Config, string) error {
 	return func(c *Config, s string) error {

@@ -13,20 +13,21 @@ func CourierFailure(user, method string, remote netip.AddrPort) string {
 	if user == "" {
 		who = "method=" + printable(method)
 	}
-	return fmt.Sprintf("LOGIN FAILED, %s, %s", who, courierPeer(remote))
+	return fmt.Sprintf("LOGIN FAILED, %s, %s", who, CourierPeer(remote))
 }
 
 // CourierLogin is the text that Courier logs for a login.
 func CourierLogin(user string, remote netip.AddrPort, tls bool) string {
-	text := fmt.Sprintf("LOGIN, user=%s, %s, protocol=IMAP", printable(user), courierPeer(remote))
+	text := fmt.Sprintf("LOGIN, user=%s, %s, protocol=IMAP", printable(user), CourierPeer(remote))
 	if tls {
 		text += ", starttls=1"
 	}
 	return text
 }
 
-// courierPeer shows an IPv4 address in its IPv6 form, as Courier's sockets do.
-func courierPeer(remote netip.AddrPort) string {
+// CourierPeer is how Courier's lines show a client: an IPv4 address in its IPv6 form, as
+// its sockets have it.
+func CourierPeer(remote netip.AddrPort) string {
 	address := "" // of a connection without one
 	if remote.Addr().IsValid() {
 		address = remote.Addr().WithZone("").String()

@@ -81,10 +81,7 @@ func Run(ctx context.Context, c *wire.Conn, cfg Config) (*Result, error) {
 	if end == wire.EndLeft && err == nil && a.result != nil {
 		return a.result, nil
 	}
-	if err == nil {
-		return nil, ErrEnded
-	}
-	return nil, errors.Join(ErrEnded, err)
+	return nil, &Ended{How: end, TLS: a.tls, Err: err}
 }
 
 // attempt is the state of one login.

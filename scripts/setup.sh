@@ -10,9 +10,10 @@ set -eu
 # program:package
 NEEDS="mbsync:isync offlineimap:offlineimap3 neomutt:neomutt curl:curl python3:python3
 fetchmail:fetchmail tmux:tmux openssl:openssl gcc:gcc git:git make:make dovecot:dovecot-imapd
-setpriv:util-linux prlimit:util-linux flock:util-linux mkfs.ext4:e2fsprogs /usr/libexec/gam_server:gamin"
-# What Courier's imapd needs: itself, its libraries, and a passwd file of the test's own.
-UNPACK="courier-base courier-imap courier-authlib libcourier-unicode4 libgdbm6 libidn12 libnss-wrapper"
+setpriv:util-linux prlimit:util-linux flock:util-linux mkfs.ext4:e2fsprogs
+mariadbd:mariadb-server pg_ctlcluster:postgresql slapd:slapd ldapadd:ldap-utils /usr/libexec/gam_server:gamin"
+# What Courier's programs need: themselves, their libraries, and a passwd file of the test's own.
+UNPACK="courier-base courier-imap courier-authlib courier-authlib-userdb libcourier-unicode4 libgdbm6 libidn12 libnss-wrapper"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 GO_MIN=1.26
 
@@ -39,11 +40,20 @@ courier_dir() {
 	fi
 }
 
-# unpack_courier fills that folder, in one step: a run that is interrupted leaves
-# none.
+# courier_lacks prints the packages that are not unpacked yet. Each leaves its folder of
+# documents behind.
+courier_lacks() {
+	for p in $UNPACK; do
+		[ -d "$1/usr/share/doc/$p" ] || printf '%s ' "$p"
+	done
+}
+
+# unpack_courier fills that folder. The first time it does so in one step: a run that is
+# interrupted leaves none.
 unpack_courier() (
 	dir=$(courier_dir)
-	[ ! -x "$dir/usr/bin/imapd" ] || return 0
+	UNPACK=$(courier_lacks "$dir")
+	[ -n "$UNPACK" ] || return 0
 	command -v dpkg-deb >/dev/null 2>&1 || { say "Courier-IMAP is missing in $dir, and only Debian's packages can be unpacked"; return 1; }
 	say "unpacking Courier-IMAP into $dir"
 	umask 022
@@ -62,7 +72,8 @@ unpack_courier() (
 		dpkg-deb -x "$deb" "$part/root"
 	done
 	chmod 755 "$part/root"
-	mv -T "$part/root" "$dir" 2>/dev/null || [ -x "$dir/usr/bin/imapd" ]
+	[ -d "$dir" ] || ! mv -T "$part/root" "$dir" 2>/dev/null || return 0
+	cp -a "$part/root/." "$dir" # packages that are new in the list, beside the others
 )
 
 check_go() {

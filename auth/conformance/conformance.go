@@ -25,26 +25,43 @@ type Fixture struct {
 	// backend has no options.
 	Disabled string
 
+	// An account that is locked, and one whose password has expired, with the same
+	// password; "" if the backend has none such.
+	Locked, Expired string
+
+	// Changes says that ChangePassword changes something that the fixture owns.
+	Changes bool
+
 	// Checks counts the password checks done so far; nil if that is done
 	// elsewhere.
 	Checks func() int64
 	// Break makes the source of the accounts unreachable, Mend reachable again;
 	// nil if it cannot fail.
 	Break, Mend func()
+	// Stall makes the source take no notice of who asks, Resume answer again; nil if
+	// it cannot stall.
+	Stall, Resume func()
 }
 
 // Test runs the suite. make is called once for each test.
 func Test(t *testing.T, make func(t *testing.T) Fixture) {
 	for name, test := range map[string]func(*testing.T, Fixture){
-		"known":     known,
-		"rejected":  rejected,
-		"cost":      cost,
-		"lookup":    lookup,
-		"owned":     owned,
-		"disabled":  disabled,
-		"temporary": temporary,
-		"many":      many,
-		"cancelled": cancelled,
+		"known":      known,
+		"rejected":   rejected,
+		"cost":       cost,
+		"lookup":     lookup,
+		"owned":      owned,
+		"disabled":   disabled,
+		"temporary":  temporary,
+		"many":       many,
+		"cancelled":  cancelled,
+		"locked":     locked,
+		"expired":    expired,
+		"stalled":    stalled,
+		"injection":  injection,
+		"mechanisms": mechanisms,
+		"enumerate":  enumerate,
+		"change":     change,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, make(t)) })
 	}

@@ -21,7 +21,7 @@ const maxDigestPassword = 64 << 10
 // parseDigest reads the {SCHEME} forms; scheme is in upper case.
 func parseDigest(scheme, value string) (hash, error) {
 	switch scheme {
-	case "PLAIN", "CLEARTEXT":
+	case "PLAIN", "CLEARTEXT", "CLEAR":
 		return plain(value), nil
 	case "MD5RAW", "PLAIN-MD5":
 		sum, err := hex.DecodeString(value)

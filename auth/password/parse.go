@@ -29,6 +29,9 @@ func parse(stored string) (hash, error) {
 	if len(stored) > maxStored {
 		return hash{}, unsupported("longer than %d bytes", maxStored)
 	}
+	if strings.HasPrefix(stored, "SCRAM-") {
+		return parseSCRAM(stored)
+	}
 	if !strings.HasPrefix(stored, "{") {
 		return parseCrypt(stored)
 	}
@@ -40,6 +43,14 @@ func parse(stored string) (hash, error) {
 	if strings.HasSuffix(scheme, "CRYPT") || strings.HasPrefix(scheme, "ARGON2") ||
 		scheme == "MD5" && strings.HasPrefix(value, "$1$") { // Dovecot's old name of MD5-CRYPT
 		return parseCrypt(value)
+	}
+	switch newHash := pbkdf2Family(scheme); {
+	case strings.HasPrefix(scheme, "SCRAM-"):
+		return parseSCRAM(stored)
+	case newHash != nil && strings.HasPrefix(value, "$1$"):
+		return parseDovecotPBKDF2(value)
+	case newHash != nil:
+		return parsePBKDF2(newHash, value)
 	}
 	return parseDigest(scheme, value)
 }
@@ -81,6 +92,10 @@ func cryptFamily(stored string) (hash, error) {
 		return parseYescrypt(rest)
 	case "argon2i", "argon2id":
 		return parseArgon2(name, rest)
+	case "pbkdf2", "pbkdf2-sha256", "pbkdf2-sha512":
+		return parsePBKDF2(pbkdf2Family(name), rest)
+	case "scrypt":
+		return parsePasslibScrypt(rest)
 	}
 	return hash{}, unsupported("unknown scheme")
 }

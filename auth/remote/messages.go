@@ -30,6 +30,8 @@ const (
 	maxChallenge  = 16 << 10 // octets
 	maxService    = 32       // octets
 	maxAddress    = 128      // octets of an address as text
+	maxBindings   = 4        // of a TLS connection
+	maxBinding    = 256      // octets
 )
 
 // outcomes are the verdicts that go over, each as its place here. What is none of
@@ -59,13 +61,23 @@ func begin(kind byte, exchange uint64) []byte {
 	return packet.AppendUint64([]byte{kind}, exchange)
 }
 
+// appendRequest appends all of a request but who the client's certificate says that it
+// is: the front would only have to claim it.
 func appendRequest(b []byte, r auth.Request) []byte {
 	b = packet.AppendText(packet.AppendText(b, r.Login), r.Service)
 	remote := ""
 	if r.Remote.IsValid() {
 		remote = r.Remote.String()
 	}
-	return packet.AppendBool(packet.AppendText(b, remote), r.TLS)
+	b = packet.AppendBool(packet.AppendText(b, remote), r.TLS)
+	b = packet.AppendUint32(b, uint32(min(len(r.Bindings), maxBindings)))
+	left := maxBindings
+	for kind, value := range r.Bindings {
+		if left--; left >= 0 {
+			b = packet.AppendText(packet.AppendText(b, kind), value)
+		}
+	}
+	return b
 }
 
 // readRequest reads what appendRequest wrote.
@@ -77,6 +89,13 @@ func readRequest(f *packet.Fields) auth.Request {
 		}
 	}
 	r.TLS = f.Bool()
+	n := f.Uint32()
+	for range min(n, maxBindings) {
+		if r.Bindings == nil {
+			r.Bindings = make(sasl.Bindings)
+		}
+		r.Bindings[f.Text(maxName)] = append([]byte(nil), f.Bytes(maxBinding)...)
+	}
 	return r
 }
 

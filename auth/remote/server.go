@@ -172,7 +172,7 @@ func (l *link) safely(x *exchange, number uint64, step func(*exchange) []byte) (
 }
 
 func (l *link) list(number uint64, r auth.Request) []byte {
-	all := auth.Mechanisms(l.backend)
+	all := auth.MechanismsFor(l.backend, r)
 	all = all[:min(len(all), maxMechanisms)]
 	m := packet.AppendUint32(begin(tellList, number), uint32(len(all)))
 	for _, mechanism := range all {
@@ -190,7 +190,7 @@ func (l *link) authenticate(x *exchange, number uint64, r auth.Request, password
 }
 
 func (l *link) start(x *exchange, number uint64, r auth.Request, name string, response []byte) []byte {
-	for _, m := range auth.Mechanisms(l.backend) {
+	for _, m := range auth.MechanismsFor(l.backend, r) {
 		if m.Name == name {
 			x.request = r
 			x.server = m.Start(r, func(id *auth.Identity) { x.id = id })

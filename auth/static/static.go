@@ -7,6 +7,7 @@ package static
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"postrider/auth"
@@ -27,7 +28,11 @@ type Backend struct {
 	like     string // what a check for an unknown login is like
 }
 
-var _ auth.Backend = (*Backend)(nil)
+var (
+	_ auth.Backend      = (*Backend)(nil)
+	_ auth.SecretLookup = (*Backend)(nil)
+	_ auth.Enumerator   = (*Backend)(nil)
+)
 
 // New returns a backend with these accounts. Of several with one Login the
 // last counts.
@@ -71,4 +76,36 @@ func (a Account) identity() *auth.Identity {
 	id := a.Identity
 	id.Options = slices.Clone(id.Options)
 	return &id
+}
+
+// SecretMechanisms implements auth.SecretLookup.
+func (b *Backend) SecretMechanisms(every bool) []string {
+	count := make(map[string]int)
+	for _, a := range b.accounts {
+		for _, name := range password.Mechanisms(a.Stored) {
+			count[name]++
+		}
+	}
+	maps.DeleteFunc(count, func(_ string, n int) bool { return every && n < len(b.accounts) })
+	return slices.Sorted(maps.Keys(count))
+}
+
+// LookupSecret implements auth.SecretLookup.
+func (b *Backend) LookupSecret(_ context.Context, r auth.Request, mechanism string) (*auth.Keys, error) {
+	account := b.accounts[r.Login]
+	clear, prepared, ok := password.ForMechanism(account.Stored, mechanism)
+	if !ok {
+		return nil, auth.ErrRejected
+	}
+	return &auth.Keys{Identity: account.identity(), Clear: auth.NewSecret(clear), Prepared: auth.NewSecret(prepared)}, nil
+}
+
+// Enumerate implements auth.Enumerator.
+func (b *Backend) Enumerate(_ context.Context, yield func(*auth.Identity) error) error {
+	for _, name := range slices.Sorted(maps.Keys(b.accounts)) {
+		if err := yield(b.accounts[name].identity()); err != nil {
+			return err
+		}
+	}
+	return nil
 }

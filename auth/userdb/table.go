@@ -14,10 +14,12 @@ const maxComplaints = 100
 // and records are pieces of the files' texts, so that an account costs its line
 // and one map entry.
 type table struct {
-	source   *source
-	accounts map[string]record
-	like     string // a stored password of the most common kind
-	settled  bool   // a later change cannot have the same time stamps
+	source       *source
+	accounts     map[string]record
+	like         string         // a stored password of the most common kind
+	able         map[string]int // accounts that can use a mechanism without sending the password
+	withPassword int            // accounts that have one
+	settled      bool           // a later change cannot have the same time stamps
 }
 
 // grain is the age from which a file's time stamps tell it from a later state:
@@ -27,7 +29,7 @@ const grain = 2 * time.Second
 // readTable reads the userdb at path. Lines that cannot be read are logged and
 // skipped.
 func readTable(path string, log *slog.Logger) (*table, error) {
-	t := &table{accounts: make(map[string]record)}
+	t := &table{accounts: make(map[string]record), able: make(map[string]int)}
 	r := reading{table: t, log: log, families: make(map[string]family)}
 	now := time.Now()
 	var err error
@@ -84,6 +86,7 @@ func (r *reading) file(path, text string) {
 		case key != "":
 			r.accounts[key] = rec
 			r.count(rec.stored("imap"))
+			r.countMechanisms(rec)
 		}
 	}
 }
@@ -112,4 +115,15 @@ func (r *reading) count(stored string) {
 		f.example = stored
 	}
 	r.families[kind] = f
+}
+
+// countMechanisms notes what an account can be proved with.
+func (r *reading) countMechanisms(rec record) {
+	names := rec.mechanisms("imap")
+	for _, name := range names {
+		r.able[name]++
+	}
+	if len(names) > 0 || rec.stored("imap") != "" {
+		r.withPassword++
+	}
 }

@@ -1,13 +1,21 @@
 package accounts
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"postrider/auth"
+	"postrider/auth/ldap"
+	"postrider/auth/mysql"
 	"postrider/auth/password"
+	"postrider/auth/pgsql"
+	"postrider/auth/sqlite"
+	"postrider/auth/sqlquery"
 	"postrider/auth/userdb"
 	"postrider/config"
 )
@@ -25,6 +33,10 @@ func Open(c *config.Config, logger *slog.Logger) (auth.Backend, error) {
 			continue
 		}
 		backend, err := modules()[i].open(from)
+		if errors.Is(err, errNotSetUp) {
+			logger.Warn("authmodulelist names a module that is not set up", "module", name, "err", err)
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("accounts of %s: %w", name, err)
 		}
@@ -35,6 +47,9 @@ func Open(c *config.Config, logger *slog.Logger) (auth.Backend, error) {
 	}
 	return auth.Guard{Backend: auth.NewBrake(auth.Chain(opened...))}, nil
 }
+
+// errNotSetUp passes over a module whose settings file is not there.
+var errNotSetUp = errors.New("its settings are not there")
 
 // Names are the modules that can stand in authmodulelist.
 func Names() []string {
@@ -61,9 +76,41 @@ type module struct {
 func modules() []module {
 	return []module{
 		{"authuserdb", openUserdb},
+		{"authmysql", openTable("authmysqlrc", mysql.Open)},
+		{"authpgsql", openTable("authpgsqlrc", pgsql.Open)},
+		{"authsqlite", openTable("authsqliterc", sqlite.Open)},
+		{"authldap", openLDAP},
 	}
 }
 
 func openUserdb(s source) (auth.Backend, error) {
 	return userdb.Open(s.config.Userdb, userdb.Options{Verifier: s.verifier, Logger: s.logger})
+}
+
+// openTable opens a database with the settings file of this name.
+func openTable(file string, open func(string, sqlquery.Options) (*sqlquery.Table, error)) func(source) (auth.Backend, error) {
+	return func(s source) (auth.Backend, error) {
+		path := filepath.Join(s.config.AuthDir, file)
+		table, err := open(path, sqlquery.Options{Verifier: s.verifier, Logger: s.logger})
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: %w", errNotSetUp, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return table, nil
+	}
+}
+
+func openLDAP(s source) (auth.Backend, error) {
+	b, err := ldap.Open(filepath.Join(s.config.AuthDir, "authldaprc"), ldap.Options{
+		Verifier: s.verifier, Logger: s.logger, CACert: s.config.LDAPCACert, RequireCert: s.config.LDAPRequireCert,
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", errNotSetUp, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }

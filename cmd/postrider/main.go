@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
@@ -15,10 +14,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	args := os.Args[1:]
-	if filepath.Base(os.Args[0]) == "imapd" {
-		args = append([]string{"imapd"}, args...)
-	}
+	args := append(calledAs(os.Args[0]), os.Args[1:]...)
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -51,6 +47,7 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
 	root.AddCommand(newVerifyIdle())
+	root.AddCommand(newImaplogin(), newModule())
 	return root
 }
 

@@ -1,0 +1,63 @@
+package imaplogin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"postrider/auth"
+	"postrider/cmd/accounts"
+	"postrider/cmd/logs"
+)
+
+// backend is the accounts that are asked: those of the settings, or of the modules on
+// the command line. A module that is this program by another name, or that is not there
+// any more and has the name of one of ours, is asked in this process; where any is a
+// program of its own, all of them are run as programs.
+func (d *door) backend() auth.Backend {
+	c := *d.Config
+	if len(d.modules) > 0 {
+		names, own := ownModules(d.modules, d.Self)
+		if !own {
+			d.chain = newChain(d)
+			return auth.Guard{Backend: d.chain}
+		}
+		if !slices.Contains(names, "authdaemon") {
+			c.Modules = names
+		}
+	}
+	backend, err := accounts.Open(&c, logs.Quiet(d.log))
+	if err != nil {
+		return broken{err}
+	}
+	return backend
+}
+
+// ownModules are the names of modules, and whether all of them are ours.
+func ownModules(words []string, self string) (names []string, own bool) {
+	for _, word := range words {
+		name := filepath.Base(word)
+		_, err := os.Stat(word)
+		gone := errors.Is(err, fs.ErrNotExist) && slices.Contains(ModuleNames(), name)
+		if !gone && !sameProgram(word, self) {
+			return nil, false
+		}
+		names = append(names, name)
+	}
+	return names, true
+}
+
+// broken is accounts that cannot be asked: nobody's password is wrong for that.
+type broken struct{ err error }
+
+func (b broken) Authenticate(context.Context, auth.Request, string) (*auth.Identity, error) {
+	return nil, fmt.Errorf("%w: %w", auth.ErrTemporary, b.err)
+}
+
+func (b broken) Lookup(context.Context, auth.Request) (*auth.Identity, error) {
+	return nil, fmt.Errorf("%w: %w", auth.ErrTemporary, b.err)
+}

@@ -1,0 +1,68 @@
+package sasl
+
+import (
+	"context"
+	"unicode/utf8"
+)
+
+// External returns one exchange of EXTERNAL (RFC 4422 appendix A): who the client
+// is was proved outside, by its TLS certificate. The response is the identity that
+// it wants to act as, empty for its own; look gets it, and tells whether it may.
+func External(look func(ctx context.Context, authorize string) error) Server {
+	return &external{look: look}
+}
+
+type external struct {
+	look  func(ctx context.Context, authorize string) error
+	asked bool
+}
+
+func (e *external) Next(ctx context.Context, response []byte) ([]byte, bool, error) {
+	if response == nil && !e.asked {
+		e.asked = true
+		return []byte{}, false, nil
+	}
+	if len(response) > maxName || !utf8.Valid(response) {
+		return nil, false, ErrMalformed
+	}
+	for _, b := range response {
+		if b == 0 {
+			return nil, false, ErrMalformed
+		}
+	}
+	if err := e.look(ctx, string(response)); err != nil {
+		return nil, false, err
+	}
+	return nil, true, nil
+}
+
+// Anonymous returns one exchange of ANONYMOUS (RFC 4505). The response is a trace
+// that the client leaves of itself, of 255 characters at most; it proves nothing.
+func Anonymous(accept func(ctx context.Context, trace string) error) Server {
+	return &anonymous{accept: accept}
+}
+
+type anonymous struct {
+	accept func(ctx context.Context, trace string) error
+	asked  bool
+}
+
+func (a *anonymous) Next(ctx context.Context, response []byte) ([]byte, bool, error) {
+	if response == nil && !a.asked {
+		a.asked = true
+		return []byte{}, false, nil
+	}
+	// RFC 4505 section 2: message = [ email / token ], token = 1*255TCHAR
+	if !utf8.Valid(response) || utf8.RuneCount(response) > 255 {
+		return nil, false, ErrMalformed
+	}
+	for _, b := range response {
+		if b < ' ' || b == 0x7f {
+			return nil, false, ErrMalformed
+		}
+	}
+	if err := a.accept(ctx, string(response)); err != nil {
+		return nil, false, err
+	}
+	return nil, true, nil
+}
