@@ -23,6 +23,7 @@ NAMES = imapd imaplogin authuserdb authdaemon
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
+	$(GO) build -o bin/postrider-front ./cmd/postrider-front
 	for name in $(NAMES); do ln -sf postrider bin/$$name; done
 
 run: build

@@ -87,6 +87,7 @@ func TestDefaults(t *testing.T) {
 		Encoding: "auto", HideWords: nil, CheckOwner: true, Umask: 0o077, Fsync: true, AppendLimit: 100 << 20,
 		CourierUIDDB: "follow", UseLocks: true,
 		TrashFolder: "Trash", Sendmail: "/usr/sbin/sendmail", SenderHeader: "X-IMAP-Sender",
+		ProcessModel: "auto", FrontUser: "nobody", FrontDir: "/run/postrider/empty", WorkerLinger: time.Minute,
 		EnhancedIdle: true, PollInterval: time.Minute, LoginTimeout: time.Minute, IdleTimeout: 30 * time.Minute,
 		DrainTimeout: 10 * time.Second, LockTimeout: 30 * time.Second, LogFormat: "text", LogLevel: "info",
 	}

@@ -4,6 +4,9 @@ import (
 	"io"
 	"log/slog"
 	"time"
+
+	"postrider/cmd/logs"
+	"postrider/config"
 )
 
 // Settings are what the front needs of the settings. The parent sends them.
@@ -27,11 +30,5 @@ type Settings struct {
 }
 
 func (s *Settings) logger(to io.Writer) *slog.Logger {
-	o := &slog.HandlerOptions{Level: map[string]slog.Level{
-		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
-	}[s.LogLevel]}
-	if s.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(to, o))
-	}
-	return slog.New(slog.NewTextHandler(to, o))
+	return logs.New(&config.Config{LogFormat: s.LogFormat, LogLevel: s.LogLevel}, to)
 }
