@@ -46,11 +46,11 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "postrider")
-	args := []string{"build", "-o", binary}
+	args := []string{"build", "-o", dir + "/"} // postrider, and postrider-front beside it
 	if raceDetector {
 		args = append(args, "-race")
 	}
-	build := exec.Command("go", append(args, "postrider/cmd/postrider")...)
+	build := exec.Command("go", append(args, "postrider/cmd/postrider", "postrider/cmd/postrider-front")...)
 	build.Stderr = os.Stderr
 	code := 1
 	if err := build.Run(); err == nil {
