@@ -7,6 +7,7 @@
 # make coexist     Courier and Postrider on one Maildir at once, 10,000 operations
 # make bench-idle  how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
 # make bench-growth  what one thing costs in folders of 1,000 to 1,000,000 messages
+# make pam         the program that asks PAM; it alone links C
 # make lint        gofmt, vet, staticcheck, known vulnerabilities
 
 export CGO_ENABLED ?= 0
@@ -17,14 +18,20 @@ RACE ?=
 SEED ?= 1
 
 # The names of Courier's programs and modules that the program goes by, too.
-NAMES = imapd imaplogin authuserdb authdaemon
+NAMES = imapd imaplogin authuserdb authdaemon \
+	authtest authpasswd authenumerate userdb makeuserdb userdbpw pw2userdb
 
-.PHONY: build run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth clean
+.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
 	$(GO) build -o bin/postrider-front ./cmd/postrider-front
 	for name in $(NAMES); do ln -sf postrider bin/$$name; done
+
+# pam is the program that asks PAM for the server: it alone links C, and needs
+# libpam0g-dev. It is not needed where authmodulelist does not name authpam.
+pam:
+	CGO_ENABLED=1 $(GO) build -o bin/postrider-pam ./cmd/postrider-pam
 
 run: build
 	bin/postrider demo --dir $(DEMO)

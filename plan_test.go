@@ -52,10 +52,16 @@ var mayImport = map[string]string{
 
 	// sub-packages that need more than what they lie below
 	"auth/userdb":      "auth/password",
+	"auth/passwd":      "auth/password auth/textfile",
+	"auth/textfile":    "",
+	"auth/pam":         "",
 	"auth/static":      "auth/password",
+	"auth/authdaemon":  "auth/socket",
+	"auth/dovecot":     "auth/socket",
 	"auth/conformance": "auth/password",
 	"auth/remote":      "packet", // the password is checked in another process
 	"auth/rcfile":      "",
+	"auth/oauth":       "",
 	"auth/ldap":        "auth/password auth/rcfile",
 	"auth/sqlquery":    "auth/password auth/rcfile",
 	"auth/mysql":       "auth/password auth/rcfile auth/sqlquery",

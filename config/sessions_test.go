@@ -12,6 +12,9 @@ func TestOfSessions(t *testing.T) {
 	kept := []string{"Listen", "ListenTLS", "MaxConnections", "MaxPerAddress", "MaxPerNetwork", "CertFile", "KeyFile", "MinTLS",
 		"StartTLS", "RequireTLS", "Modules", "Userdb", "User", "Skeleton", "ProcessModel", "FrontUser", "FrontDir", "AuthUser",
 		"WorkerLinger", "LoginTimeout", "LDAPCACert", "LDAPRequireCert", "AuthDir",
+		"AuthdaemonDir", "TimeoutConnect", "TimeoutWrite", "TimeoutRead", "DebugLogin", "LoggerOptions", "ServeSockets",
+		"DovecotSockets", "DovecotMode", "DovecotOwner", "DefaultDomain", "DomainSeparators", "DefaultOptions", "Mechanisms",
+		"ChannelBinding", "AuthSecretFile", "OAuth", "AuthCacheTTL",
 		// of imapd in Courier's chain alone
 		"MemoryLimit", "LoginExec"}
 	full := reflect.New(reflect.TypeFor[Config]()).Elem()
@@ -42,6 +45,10 @@ func fill(t *testing.T, v reflect.Value) {
 		v.SetUint(7)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, v.Field(i))
+		}
 	default:
 		t.Fatalf("a field of kind %v", v.Kind())
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,6 +135,32 @@ func words(field func(*Config) *[]string, all string) func(*Config, string) erro
 func names(field func(*Config) *[]string) func(*Config, string) error {
 	return func(c *Config, s string) error {
 		*field(c) = strings.Fields(s)
+		return nil
+	}
+}
+
+// wordsOf is a list of the words of a set.
+func wordsOf(field func(*Config) *[]string, of ...string) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		*field(c) = strings.Fields(s)
+		for _, word := range *field(c) {
+			if !slices.Contains(of, word) {
+				return fmt.Errorf("%q is none of %s", word, strings.Join(of, ", "))
+			}
+		}
+		return nil
+	}
+}
+
+// paths is a list of absolute paths.
+func paths(field func(*Config) *[]string) func(*Config, string) error {
+	return func(c *Config, s string) error {
+		*field(c) = strings.Fields(s)
+		for _, path := range *field(c) {
+			if !filepath.IsAbs(path) {
+				return fmt.Errorf("%q is no absolute path", path)
+			}
+		}
 		return nil
 	}
 }

@@ -64,6 +64,39 @@ func TestChainTLS(t *testing.T) {
 	}
 }
 
+// TestChainImplicitTLS: on the port that begins with TLS couriertls is in front.
+func TestChainImplicitTLS(t *testing.T) {
+	h := newCourierHouse(t)
+	h.authdaemond(t)
+	for _, m := range h.mixes() {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			words := append([]string{"/usr/bin/couriertls", "-server", "-tcpd", "-user=courier"}, append(m.login, m.imapd, "./Maildir")...)
+			port := freePort(t)
+			_, log := h.start(t, []string{"IMAP_TLS=1", "IMAP_STARTTLS=NO"}, append([]string{m.tcpd, "-address=127.0.0.1", "-nodnslookup", "-noidentlookup", "-maxprocs=40", "-maxperip=40", port}, words...)...)
+			c, a := &chain{courierHouse: h, port: port, log: log}, h.account(t)
+			if err := a.deliver("INBOX", numbered("chain", 1)); err != nil {
+				t.Fatal(err)
+			}
+			var k *talk
+			await(t, log, func() bool {
+				under, err := tls.Dial("tcp", "127.0.0.1:"+port, trusting(t, h.dir))
+				if err == nil {
+					k = newTalk(t, under)
+				}
+				return err == nil
+			})
+			if line := k.line(); strings.Contains(line, "STARTTLS") || !strings.HasPrefix(line, "* OK") {
+				t.Errorf("the greeting is %q", line)
+			}
+			k.ok("LOGIN " + a.user + " " + password)
+			k.everyday()
+			k.ok("LOGOUT")
+			c.logged(t, `^INFO: LOGOUT, user=`+a.user+`,.*time=\d+, starttls=1$`)
+		})
+	}
+}
+
 // TestChainProcesses: with TLS the session belongs to the account, and what has the key
 // of the certificate to nobody; neither can get root back.
 func TestChainProcesses(t *testing.T) {

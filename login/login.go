@@ -158,7 +158,7 @@ func unique(words []string) []string {
 // mechanisms are those that are offered now.
 func (a *attempt) mechanisms() []auth.Mechanism {
 	var out []auth.Mechanism
-	for _, m := range auth.Mechanisms(a.cfg.Backend) {
+	for _, m := range auth.MechanismsFor(a.cfg.Backend, a.request("")) {
 		if !m.Clear || a.clearAllowed() {
 			out = append(out, m)
 		}

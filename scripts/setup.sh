@@ -10,10 +10,11 @@ set -eu
 # program:package
 NEEDS="mbsync:isync offlineimap:offlineimap3 neomutt:neomutt curl:curl python3:python3
 fetchmail:fetchmail tmux:tmux openssl:openssl gcc:gcc git:git make:make dovecot:dovecot-imapd
-setpriv:util-linux prlimit:util-linux flock:util-linux mkfs.ext4:e2fsprogs
-mariadbd:mariadb-server pg_ctlcluster:postgresql slapd:slapd ldapadd:ldap-utils /usr/libexec/gam_server:gamin"
-# What Courier's programs need: themselves, their libraries, and a passwd file of the test's own.
-UNPACK="courier-base courier-imap courier-authlib courier-authlib-userdb libcourier-unicode4 libgdbm6 libidn12 libnss-wrapper"
+setpriv:util-linux prlimit:util-linux flock:util-linux mkfs.ext4:e2fsprogs unshare:util-linux perl:perl
+mariadbd:mariadb-server pg_ctlcluster:postgresql slapd:slapd ldapadd:ldap-utils gsasl:gsasl /usr/libexec/gam_server:gamin"
+# What Courier's programs need: themselves, their libraries, and a passwd file of the test's own;
+# and fail2ban, which is a service where it is installed.
+UNPACK="courier-base courier-imap courier-authlib courier-authlib-userdb libcourier-unicode4 libgdbm6 libidn12 libnss-wrapper fail2ban"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 GO_MIN=1.26
 
@@ -26,6 +27,8 @@ missing() {
 	done
 	# the race detector needs the C library's headers
 	[ -e /usr/include/stdlib.h ] || printf 'libc6-dev '
+	# the program that asks PAM is built against it
+	[ -e /usr/include/security/pam_appl.h ] || printf 'libpam0g-dev '
 }
 
 # courier_dir prints where Courier is unpacked: other users than root must be able

@@ -196,7 +196,7 @@ type arrival struct {
 
 // connection is the life of one.
 func (s *Server) connection(ctx context.Context, conn net.Conn, a arrival) {
-	remote := a.remote
+	remote, began := a.remote, time.Now()
 	logger := s.config.Logger.With("ip", remote.Addr().String(), "port", remote.Port())
 	defer func() {
 		if p := recover(); p != nil {
@@ -224,7 +224,7 @@ func (s *Server) connection(ctx context.Context, conn net.Conn, a arrival) {
 	a.eviction.speak(c)
 	result, err := login.Run(ctx, c, s.loginConfig(ctx, remote, a.implicit, logger))
 	if err != nil {
-		logger.Debug("ended before login", "err", err)
+		login.LogEnd(context.WithoutCancel(ctx), logger, c, began, err)
 		return
 	}
 	if !s.places.settle(a.place) {
@@ -233,7 +233,7 @@ func (s *Server) connection(ctx context.Context, conn net.Conn, a arrival) {
 		return
 	}
 	if err := s.config.Handover.Session(ctx, c, result, remote); err != nil {
-		logger.Warn("session ended", "user", result.Identity.Login, "err", err)
+		logger.Warn("session failed", "user", result.Identity.Login, "err", err)
 	}
 }
 

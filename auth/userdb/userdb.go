@@ -45,7 +45,8 @@ func Open(path string, o Options) (*DB, error) {
 }
 
 // Authenticate implements auth.Backend: the record's password for the service
-// counts, else its systempw. The name must match exactly.
+// counts, else its systempw. The name must match exactly. The identity carries the
+// stored password.
 func (db *DB) Authenticate(ctx context.Context, r auth.Request, pass string) (*auth.Identity, error) {
 	t, err := db.table()
 	if err != nil {
@@ -68,7 +69,11 @@ func (db *DB) Authenticate(ctx context.Context, r auth.Request, pass string) (*a
 	case !ok:
 		return nil, auth.ErrRejected
 	}
-	return rec.identity(r.Login)
+	id, err := rec.identity(r.Login)
+	if err == nil {
+		id.Hash = auth.NewSecret(stored)
+	}
+	return id, err
 }
 
 // Lookup implements auth.Backend. The identity carries the stored password.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,11 +21,34 @@ import (
 	"postrider/config"
 )
 
-// Open opens the modules that c names. The verifier bounds what all of them
-// spend on passwords together.
+// Open opens the modules that c names, as one backend. Where a daemon runs that may
+// know a module which is not there, it is asked for all of them.
 func Open(c *config.Config, logger *slog.Logger) (auth.Backend, error) {
+	if missing := missing(c); missing != "" && daemonRuns(c) {
+		logger.Info("authdaemond is asked for all accounts: authmodulelist names a module that is not built in",
+			"module", missing, "socket", AuthdaemonSocket(c))
+		named := *c
+		named.Modules = []string{"authdaemon"}
+		c = &named
+	}
+	opened, err := OpenModules(c, logger)
+	if err != nil {
+		return nil, err
+	}
+	return Join(c, opened)
+}
+
+// Module is one that was opened.
+type Module struct {
+	Name    string // as authmodulelist has it
+	Backend auth.Backend
+}
+
+// OpenModules opens the modules that c names, each by itself. The verifier bounds
+// what all of them spend on passwords together.
+func OpenModules(c *config.Config, logger *slog.Logger) ([]Module, error) {
 	from := source{config: c, logger: logger, verifier: password.NewVerifier(password.Limits{})}
-	var opened []auth.Backend
+	var opened []Module
 	for _, name := range c.Modules {
 		i := slices.IndexFunc(modules(), func(m module) bool { return m.name == name })
 		if i < 0 {
@@ -40,12 +64,55 @@ func Open(c *config.Config, logger *slog.Logger) (auth.Backend, error) {
 		if err != nil {
 			return nil, fmt.Errorf("accounts of %s: %w", name, err)
 		}
-		opened = append(opened, backend)
+		opened = append(opened, Module{name, backend})
 	}
 	if len(opened) == 0 {
 		return nil, fmt.Errorf("authmodulelist names no module that is there; there are %s", strings.Join(Names(), ", "))
 	}
-	return auth.Guard{Backend: auth.NewBrake(auth.Chain(opened...))}, nil
+	return opened, nil
+}
+
+// Join makes one backend of modules, in their order, behind the rules of c.
+func Join(c *config.Config, modules []Module) (auth.Backend, error) {
+	var backends []auth.Backend
+	for _, m := range modules {
+		backends = append(backends, m.Backend)
+	}
+	all := auth.Chain(backends...)
+	if c.AuthCacheTTL > 0 {
+		all = auth.NewCache(all, c.AuthCacheTTL)
+	}
+	offer, err := offer(c)
+	if err != nil {
+		return nil, err
+	}
+	return auth.Guard{
+		Backend:       auth.NewBrake(all),
+		DefaultDomain: c.DefaultDomain, Separators: c.DomainSeparators,
+		DefaultOptions: auth.ParseOptions(c.DefaultOptions),
+		Offer:          offer,
+	}, nil
+}
+
+// offer is which SASL mechanisms there are.
+func offer(c *config.Config) (*auth.Offer, error) {
+	o := auth.OfferOptions{Names: c.Mechanisms, ChannelBinding: c.ChannelBinding}
+	var err error
+	if o.Host, err = os.Hostname(); err != nil {
+		return nil, fmt.Errorf("the name of this host: %w", err)
+	}
+	if c.AuthSecretFile != "" {
+		if o.Secret, err = os.ReadFile(c.AuthSecretFile); err != nil {
+			return nil, fmt.Errorf("AUTH_SECRETFILE: %w", err)
+		}
+		if len(o.Secret) < 16 || len(o.Secret) > 1<<16 {
+			return nil, fmt.Errorf("AUTH_SECRETFILE: %s has %d bytes, not 16 to 65536", c.AuthSecretFile, len(o.Secret))
+		}
+	}
+	if o.Tokens, err = tokens(c); err != nil {
+		return nil, err
+	}
+	return auth.NewOffer(o), nil
 }
 
 // errNotSetUp passes over a module whose settings file is not there.
@@ -80,6 +147,7 @@ func modules() []module {
 		{"authpgsql", openTable("authpgsqlrc", pgsql.Open)},
 		{"authsqlite", openTable("authsqliterc", sqlite.Open)},
 		{"authldap", openLDAP},
+		{"authdaemon", openAuthdaemon},
 	}
 }
 

@@ -24,6 +24,7 @@ type House struct {
 	// Prepare is called with who has logged in and whom the session will belong to.
 	Prepare func(*auth.Identity, messages.Owner) error
 	Logger  *slog.Logger
+	Close   func() // called at the end
 }
 
 // keeper is the process.
@@ -39,7 +40,12 @@ type keeper struct {
 func Run(ctx context.Context, control *packet.Conn, open func(settings []byte) (*House, error)) error {
 	k := &keeper{control: control, tickets: remote.NewTickets()}
 	ctx, cancel := context.WithCancel(ctx)
-	defer k.links.Wait()
+	defer func() {
+		k.links.Wait()
+		if k.Close != nil {
+			k.Close()
+		}
+	}()
 	defer cancel()
 	defer control.Close()
 	stop := context.AfterFunc(ctx, func() { control.Close() })

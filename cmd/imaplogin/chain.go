@@ -76,14 +76,14 @@ func (c *chain) run(ctx context.Context, record []byte) (*told, person, error) {
 		return nil, person{}, err
 	}
 	defer near.Close()
-	given, err := filled(record)
+	pipe, err := filled(record)
 	if err != nil {
 		far.Close()
 		return nil, person{}, err
 	}
-	cmd := c.command(ctx, given, far)
+	cmd := c.command(ctx, pipe, far)
 	err = cmd.Start()
-	given.Close()
+	pipe.Close()
 	far.Close()
 	if err != nil {
 		return nil, person{}, err
@@ -110,7 +110,7 @@ func (c *chain) run(ctx context.Context, record []byte) (*told, person, error) {
 }
 
 // command is the first module, with the others and ourselves behind it.
-func (c *chain) command(ctx context.Context, given, far *os.File) *exec.Cmd {
+func (c *chain) command(ctx context.Context, credentials, far *os.File) *exec.Cmd {
 	ourselves := []string{c.self}
 	if filepath.Base(c.self) != "imaplogin" {
 		ourselves = append(ourselves, "imaplogin")
@@ -121,7 +121,7 @@ func (c *chain) command(ctx context.Context, given, far *os.File) *exec.Cmd {
 		with("AUTHARGC", "2").with("AUTHARGV0", "imaplogin").with("AUTHARGV1", reportFlag+outcomeTemporary).
 		with("AUTHEXPIRE", strconv.FormatInt(time.Now().Add(c.limit).Unix(), 10))
 	cmd.Stderr = os.Stderr
-	cmd.ExtraFiles = []*os.File{given, far} // 3 and 4
+	cmd.ExtraFiles = []*os.File{credentials, far} // 3 and 4
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -62,7 +61,7 @@ func Run(ctx context.Context, o Options) error {
 	backend := d.backend()
 	result, err := login.Run(ctx, d.conn, d.loginConfig(ctx, backend))
 	if err != nil {
-		d.ended(err)
+		login.LogEnd(context.WithoutCancel(ctx), d.log, d.conn, d.began, err)
 		return d.conn.Close()
 	}
 	return d.enter(ctx, result)
@@ -152,20 +151,4 @@ func (d *door) capabilities() []string {
 		}
 	}
 	return words
-}
-
-// ended logs the end of a connection that nobody logged in on.
-func (d *door) ended(err error) {
-	var end *login.Ended
-	if !errors.As(err, &end) {
-		d.log.Error("the login failed", "reason", err.Error())
-		return
-	}
-	level := slog.LevelDebug
-	if end.How == wire.EndLogout {
-		level = slog.LevelInfo
-	}
-	received, sent := d.conn.Counts()
-	d.log.Log(context.Background(), level, "ended before login", "how", end.How.String(),
-		"rcvd", received, "sent", sent, "time", int(time.Since(d.began).Seconds()), "tls", end.TLS, "reason", fmt.Sprint(end.Err))
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"postrider/auth"
-	"postrider/cmd/accounts"
 	"postrider/cmd/authority"
 	"postrider/cmd/messages"
 	"postrider/cmd/privilege"
@@ -70,11 +69,17 @@ func openAccounts(settings []byte) (*authority.House, error) {
 		return nil, err
 	}
 	logger := newLogger(c, os.Stderr)
-	backend, err := accounts.Open(c, logger)
+	others, err := listenForOthers(c, logger)
 	if err != nil {
 		return nil, err
 	}
-	return &authority.House{Backend: backend, Logger: logger, Prepare: func(id *auth.Identity, o messages.Owner) error {
+	backend, err := others.accounts(c)
+	if err != nil {
+		others.open.Close()
+		return nil, err
+	}
+	stop := others.serve(context.Background())
+	return &authority.House{Backend: backend, Logger: logger, Close: stop, Prepare: func(id *auth.Identity, o messages.Owner) error {
 		if c.Skeleton == "" {
 			return nil
 		}

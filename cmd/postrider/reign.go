@@ -12,7 +12,6 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
-	"postrider/cmd/accounts"
 	"postrider/config"
 )
 
@@ -24,6 +23,7 @@ type reign struct {
 	user   string // RUN_AS at the start
 	ready  *os.File
 	houses *houses
+	others *otherSockets // nil where the keeper of the accounts has them
 
 	config  *config.Config
 	logger  *slog.Logger
@@ -42,6 +42,9 @@ func (r *reign) run(ctx context.Context, c *config.Config, logger *slog.Logger, 
 	if r.current, err = r.start(c, logger, doors); err != nil {
 		closeDoors(doors, nil)
 		return err
+	}
+	if r.others != nil {
+		defer r.others.serve(ctx)()
 	}
 	r.tellDoors()
 	r.tellReady()
@@ -76,7 +79,7 @@ func (r *reign) start(c *config.Config, logger *slog.Logger, doors []door) (gene
 	if r.split {
 		return startSplit(c, logger, doors)
 	}
-	backend, err := accounts.Open(c, logger)
+	backend, err := r.others.accounts(c)
 	if err != nil {
 		return nil, err
 	}

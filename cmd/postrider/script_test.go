@@ -9,9 +9,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain lets the scripts run the program under its two names.
+// TestMain lets the scripts run the program under its names.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"postrider": main, "imapd": main})
+	programs := map[string]func(){"postrider": main, "imapd": main}
+	for _, name := range toolNames() {
+		programs[name] = main
+	}
+	testscript.Main(m, programs)
 }
 
 // TestScripts runs testdata/script: the program as its user starts it.

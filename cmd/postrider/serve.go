@@ -58,12 +58,15 @@ func runServe(ctx context.Context, from *where) error {
 		return err
 	}
 	closeDoors(given, doors)
+	r := &reign{from: from, split: split, user: c.User, ready: ready, houses: new(houses)}
 	if !split {
+		if r.others, err = listenForOthers(c, logger); err != nil {
+			return err
+		}
 		if err := giveUpRoot(c.User); err != nil {
 			return err
 		}
 	}
-	r := &reign{from: from, split: split, user: c.User, ready: ready, houses: new(houses)}
 	return r.run(ctx, c, logger, doors)
 }
 
