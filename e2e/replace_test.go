@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -176,4 +177,44 @@ func TestSocketActivation(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		s.knock(t, secure).must(t, "LOGIN u1 "+password)
 	}
+}
+
+// The service manager is told when the server serves, reads its settings again, is
+// replaced, and ends (sd_notify(3)).
+func TestServiceManagerIsTold(t *testing.T) {
+	s := startServer(t)
+	s.stop(t)
+	path := filepath.Join(s.dir, "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	give(t, path)
+	told := func(want string) {
+		t.Helper()
+		manager.SetReadDeadline(time.Now().Add(30 * time.Second))
+		var b [4096]byte
+		n, err := manager.Read(b[:])
+		if err != nil || !strings.HasPrefix(string(b[:n]), want) {
+			t.Errorf("told %q, %v; want %q", b[:n], err, want)
+		}
+	}
+	s.env = []string{"NOTIFY_SOCKET=" + path}
+	conf := filepath.Join(s.dir, "postrider.conf")
+	give(t, conf)
+	s.start(t)
+	told("READY=1")
+	s.hangUp(t, "settings read again")
+	told("RELOADING=1\nMONOTONIC_USEC=")
+	told("READY=1")
+	s.signal(t, syscall.SIGUSR2, "the new program serves")
+	told("READY=1") // by the new one
+	pid := s.successor(t)
+	told("MAINPID=" + strconv.Itoa(pid))
+	awaitEnd(t, s.cmd.Process.Pid)
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	told("STOPPING=1")
 }

@@ -66,6 +66,7 @@ type server struct {
 	port, tlsPort string
 	certFile      string
 	conf          string // its settings file, if it is not the first's
+	env           []string
 	cmd           *exec.Cmd
 	log           *output
 	used          atomic.Int32
@@ -116,6 +117,7 @@ func (s *server) start(t *testing.T) {
 	t.Helper()
 	s.cmd = exec.Command(binary, "serve", "--config", filepath.Join(s.dir, cmp.Or(s.conf, "postrider.conf")))
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 exitcode=66"}
+	s.cmd.Env = append(s.cmd.Env, s.env...)
 	s.cmd.Stderr = s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -233,5 +234,50 @@ func TestSystemAccounts(t *testing.T) {
 	}
 	if n := len(s.children(t, "worker")); n != 2 {
 		t.Errorf("%d workers for two users", n)
+	}
+}
+
+// A renewed certificate is used without a signal, though the front can open no file.
+func TestSystemCertificateIsRenewed(t *testing.T) {
+	s := startSystem(t)
+	old := s.enterSystem(t, 1, true)
+	s.makeCertificate(t, "renewed.example")
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		c, err := tls.Dial("tcp", "127.0.0.1:"+s.tlsPort, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := c.ConnectionState().PeerCertificates[0].Subject.CommonName
+		c.Close()
+		if name == "renewed.example" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the certificate is still that of %q", name)
+		}
+	}
+	old.must(t, "NOOP")
+}
+
+// A home that is not there is made as root and belongs to its user.
+func TestSystemHomeIsMade(t *testing.T) {
+	dir := publicDir(t)
+	if err := os.MkdirAll(filepath.Join(dir, "skel", "notes"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := startSystem(t, "AUTH_MKHOMEDIR_SKEL="+filepath.Join(dir, "skel"))
+	home := filepath.Dir(s.systemAccount(3).maildir)
+	if err := os.RemoveAll(home); err != nil {
+		t.Fatal(err)
+	}
+	s.enterSystem(t, 3, true).must(t, "SELECT INBOX")
+	for _, path := range []string{home, filepath.Join(home, "notes"), filepath.Join(home, "Maildir")} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if uid := info.Sys().(*syscall.Stat_t).Uid; uid != firstUID+2 {
+			t.Errorf("%s belongs to %d", path, uid)
+		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"syscall"
 	"time"
 
 	"postrider/cmd/messages"
@@ -32,8 +34,9 @@ type child struct {
 }
 
 // spawn starts a process, which gets a control socket as its first descriptor, and
-// tells it its settings.
-func spawn(name string, s privilege.Spec, settings []byte, log *os.File) (*child, error) {
+// tells it its settings. What it logs goes to log; where that is the journal, it is told
+// so, for its lines are copied there as they are.
+func spawn(name string, s privilege.Spec, settings []byte, log *os.File, journal bool) (*child, error) {
 	near, far, err := packet.Pair()
 	if err != nil {
 		return nil, err
@@ -49,6 +52,9 @@ func spawn(name string, s privilege.Spec, settings []byte, log *os.File) (*child
 		return nil, err
 	}
 	s.Files, s.Output = []*os.File{far}, output
+	if journal {
+		s.Env = append(slices.Clone(s.Env), "JOURNAL_STREAM="+identity(output))
+	}
 	process, err := privilege.Start(s)
 	output.Close()
 	if err != nil {
@@ -74,6 +80,19 @@ func spawn(name string, s privilege.Spec, settings []byte, log *os.File) (*child
 		return nil, fmt.Errorf("telling the %s its settings: %w", name, err)
 	}
 	return c, nil
+}
+
+// identity names an open file as systemd does in JOURNAL_STREAM (systemd.exec(5)).
+func identity(f *os.File) string {
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
 // send sends a message to a process that must take it in time.
@@ -116,6 +135,7 @@ func (c *child) receive(take func(f *packet.Fields, k messages.Kind, files []*os
 		}
 		f := packet.NewFields(m)
 		if err := take(f, messages.Kind(f.Octet()), files); err != nil {
+			c.process.Kill() // it is in strange hands
 			return fmt.Errorf("a message of the %s: %w", c.name, err)
 		}
 	}

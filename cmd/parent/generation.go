@@ -68,7 +68,7 @@ func (g *Generation) startKeeper() (*child, error) {
 	g.starting.Lock()
 	defer g.starting.Unlock()
 	p := g.plan
-	c, err := spawn("keeper of the accounts", privilege.Spec{Program: p.Program, Args: p.Keeper, Env: p.Env, As: p.KeeperAs, MayGain: p.KeeperAs == nil}, p.KeeperSettings, p.Log)
+	c, err := spawn("keeper of the accounts", privilege.Spec{Program: p.Program, Args: p.Keeper, Env: p.Env, As: p.KeeperAs, MayGain: p.KeeperAs == nil}, p.KeeperSettings, p.Log, p.Journal)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (g *Generation) startFront() (*child, error) {
 	defer g.starting.Unlock()
 	p := g.plan
 	args := []string{p.Front, "-root", p.FrontRoot, "-uid", fmt.Sprint(p.FrontUID), "-gid", fmt.Sprint(p.FrontGID)}
-	c, err := spawn("front", privilege.Spec{Program: p.Front, Args: args, Env: p.Env}, p.FrontSettings, p.Log)
+	c, err := spawn("front", privilege.Spec{Program: p.Front, Args: args, Env: p.Env}, p.FrontSettings, p.Log, p.Journal)
 	if err != nil {
 		return nil, err
 	}

@@ -28,8 +28,9 @@ type Plan struct {
 	Linger            time.Duration // of a worker without sessions
 	DrainTimeout      time.Duration
 
-	Log    *os.File // gets the lines of all processes
-	Logger *slog.Logger
+	Log     *os.File // gets the lines of all processes
+	Journal bool     // it is systemd's journal
+	Logger  *slog.Logger
 }
 
 // Listener is a listening socket.

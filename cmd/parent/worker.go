@@ -58,7 +58,7 @@ func (g *Generation) hireLocked(o messages.Owner, key string) (*worker, error) {
 	if as.Uid == 0 || as.Gid == 0 || slices.Contains(as.Groups, 0) {
 		return nil, fmt.Errorf("uid %d, gid %d and groups %d would be root's", o.UID, o.GID, o.Groups)
 	}
-	c, err := spawn("worker", privilege.Spec{Program: p.Program, Args: append(slices.Clone(p.Worker), fmt.Sprint(o.UID)), Env: p.Env, As: as}, p.WorkerSettings, p.Log)
+	c, err := spawn("worker", privilege.Spec{Program: p.Program, Args: append(slices.Clone(p.Worker), fmt.Sprint(o.UID)), Env: p.Env, As: as}, p.WorkerSettings, p.Log, p.Journal)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
 
 	"postrider/config"
 )
@@ -108,10 +110,19 @@ func notify(state string) {
 	_, _ = daemon.SdNotify(false, state) // a server without one is none the worse
 }
 
+// monotonic is the time as systemd wants it of a reload (sd_notify(3)).
+func monotonic() string {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000)
+}
+
 // reload begins a generation with the settings as they are now. The sessions of the one
 // before keep theirs. With any mistake nothing changes.
 func (r *reign) reload() {
-	notify("RELOADING=1")
+	notify("RELOADING=1\n" + monotonic())
 	defer notify("READY=1")
 	if err := r.renew(); err != nil {
 		r.logger.Error("the new settings cannot be used; the old ones stay", "err", err)

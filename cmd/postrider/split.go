@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"postrider/cmd/front"
+	"postrider/cmd/logs"
 	"postrider/cmd/parent"
 	"postrider/config"
 )
@@ -39,7 +40,7 @@ func planOf(c *config.Config, logger *slog.Logger) (parent.Plan, error) {
 		FrontRoot: c.FrontDir,
 		CertFile:  c.CertFile, KeyFile: c.KeyFile,
 		Linger: c.WorkerLinger, DrainTimeout: c.DrainTimeout,
-		Log: os.Stderr, Logger: logger,
+		Log: os.Stderr, Journal: logs.IsJournal(os.Stderr), Logger: logger,
 	}
 	var err error
 	if p.Front, err = frontProgram(); err != nil {
