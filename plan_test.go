@@ -36,15 +36,18 @@ var mayImport = map[string]string{
 	"watch":   "vfs",
 	"auth":    "sasl",
 	"wire":    "imap",
+	// a server's certificates as files
+	"certificate": "",
 	// 3: a user's tree
 	"account": "mail vfs maildir mailbox watch",
 	// 4: the conversation, before and after the password
 	"login":   "imap wire auth sasl",
 	"session": "mail imap wire message search mailbox account",
 	// 5: listeners
-	"serve": "imap wire login auth", // imap: floors 4 and 5 are those that make a status
+	"serve": "imap wire login auth certificate sasl", // imap: floors 4 and 5 are those that make a status
 	// 6: settings and figures
-	"config": "",
+	"config":  "",
+	"metrics": "serve account watch",
 	// a client, to look at servers from outside: it shares nothing with ours
 	"verify": "",
 	// 7: the programs: wiring, so they may import all

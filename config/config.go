@@ -15,10 +15,14 @@ type Config struct {
 	MaxPerNetwork  int // from one network; 0 is no limit
 	MaxPerAccount  int // sessions of one account; 0 is no limit
 
-	CertFile, KeyFile string // PEM; no certificate, no TLS. KeyFile empty: the key is in CertFile
-	MinTLS            uint16 // crypto/tls version
-	StartTLS          bool   // offered on the plain listeners
-	RequireTLS        bool   // no password without TLS
+	CertFile, KeyFile string   // PEM; no certificate, no TLS. KeyFile empty: the key is in CertFile
+	MinTLS            uint16   // crypto/tls version
+	ALPN              []string // application protocols; nil: none are spoken of
+	VerifyPeer        string   // of clients: NONE, PEER, REQUIREPEER
+	TrustCerts        string   // PEM file or directory of who signs clients' certificates
+	External          string   // field of a client's certificate that says whose it is
+	StartTLS          bool     // offered on the plain listeners
+	RequireTLS        bool     // no password without TLS
 
 	Modules         []string // where accounts come from, in the order in which they are asked
 	LDAPCACert      string   // PEM file of the authorities that vouch for directories; empty: the system's
@@ -36,6 +40,12 @@ type Config struct {
 	DovecotSockets []string      // paths
 	DovecotMode    fs.FileMode
 	DovecotOwner   string // user, or user:group; empty: as who starts it
+
+	PasswdFile, ShadowFile string // of the system's accounts
+	PAMHelper              string // program that asks PAM
+	AuthpipeProgram        string // program that knows the accounts, in authpipe's way
+	AuthProgram            string // the same in our own
+	AuthProcesses          int    // of either
 
 	DefaultDomain    string   // with its separator, such as "@example.com"
 	DomainSeparators string   // what else a domain may begin with
@@ -86,6 +96,8 @@ type Config struct {
 	IdleTimeout  time.Duration // between two commands
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
 	LockTimeout  time.Duration // for other processes to let go of a mailbox
+
+	Metrics string // where figures are told: host:port, or unix: and a path; empty: nowhere
 
 	LogFormat string // text, json or courier
 	LogLevel  string // debug, info, warn, error

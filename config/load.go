@@ -81,6 +81,11 @@ func readFiles(o Options) (all []Assignment, mistakes []Mistake) {
 	if o.CourierDir != "" {
 		files = []string{filepath.Join(o.CourierDir, "imapd"), filepath.Join(o.CourierDir, "imapd-ssl"), filepath.Join(o.CourierDir, "authdaemonrc")}
 	}
+	return o.readAll(files)
+}
+
+// readAll reads files in their order, each with what those before assigned.
+func (o Options) readAll(files []string) (all []Assignment, mistakes []Mistake) {
 	known := make(map[string]string)
 	for i, file := range files {
 		if file == "" {

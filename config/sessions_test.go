@@ -15,6 +15,8 @@ func TestOfSessions(t *testing.T) {
 		"AuthdaemonDir", "TimeoutConnect", "TimeoutWrite", "TimeoutRead", "DebugLogin", "LoggerOptions", "ServeSockets",
 		"DovecotSockets", "DovecotMode", "DovecotOwner", "DefaultDomain", "DomainSeparators", "DefaultOptions", "Mechanisms",
 		"ChannelBinding", "AuthSecretFile", "OAuth", "AuthCacheTTL",
+		"ALPN", "VerifyPeer", "TrustCerts", "External", "PasswdFile", "ShadowFile", "PAMHelper", "AuthpipeProgram", "AuthProgram",
+		"AuthProcesses", "Metrics",
 		// of imapd in Courier's chain alone
 		"MemoryLimit", "LoginExec"}
 	full := reflect.New(reflect.TypeFor[Config]()).Elem()

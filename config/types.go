@@ -139,6 +139,28 @@ func names(field func(*Config) *[]string) func(*Config, string) error {
 	}
 }
 
+// metrics reads ADDRESS:PORT, or unix: with a path from the root.
+func metrics(c *Config, s string) error {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		if !strings.HasPrefix(path, "/") {
+			return fmt.Errorf("%q is no path from the root", path)
+		}
+	} else if s != "" {
+		host, port, err := net.SplitHostPort(s)
+		if err != nil {
+			return fmt.Errorf("%q is neither an address with a port, such as 127.0.0.1:9143, nor unix: and a path", s)
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("%q is no port", port)
+		}
+		if host != "" && host != "localhost" && net.ParseIP(host) == nil {
+			return fmt.Errorf("%q is no address", host)
+		}
+	}
+	c.Metrics = s
+	return nil
+}
+
 // wordsOf is a list of the words of a set.
 func wordsOf(field func(*Config) *[]string, of ...string) func(*Config, string) error {
 	return func(c *Config, s string) error {
@@ -184,6 +206,17 @@ func tlsVersion(c *Config, s string) error {
 		return fmt.Errorf("%q is neither TLSv1.2+ nor TLSv1.3+", s)
 	}
 	return nil
+}
+
+// verifyPeer reads TLS_VERIFYPEER, of which Courier looks at the first letter alone.
+func verifyPeer(c *Config, s string) error {
+	for _, word := range []string{"NONE", "PEER", "REQUIREPEER"} {
+		if s != "" && strings.EqualFold(s[:1], word[:1]) {
+			c.VerifyPeer = word
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is none of NONE, PEER, REQUIREPEER", s)
 }
 
 // listen reads a port list of couriertcpd: [IP.]PORT, the last dot divides. The

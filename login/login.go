@@ -11,6 +11,7 @@ import (
 
 	"postrider/auth"
 	"postrider/imap"
+	"postrider/sasl"
 	"postrider/wire"
 )
 
@@ -30,9 +31,19 @@ type Config struct {
 	Capabilities []string                         // words that a session will announce
 	ServerID     [][2]string                      // the answer to ID; nil: NIL
 	Timeout      time.Duration                    // of the whole login; 0 is 60 s
-	FailDelay    time.Duration                    // after a failure, doubled with each, at most 8 s; 0 is 1 s
-	MaxFailures  int                              // 0 is 10
-	Logger       *slog.Logger                     // nil: none
+	// Subject is the fields of the client's certificate, by name, if there is one that
+	// was verified; nil: certificates are not asked for.
+	Subject func(net.Conn) map[string]string
+	// External is the name of the field of it that says who the client is (EXTERNAL);
+	// empty: none does.
+	External string
+	// Bindings are what an authentication can be tied to the connection with; nil: that
+	// is not offered.
+	Bindings    func(net.Conn) sasl.Bindings
+	FailDelay   time.Duration // after a failure, doubled with each, at most 8 s; 0 is 1 s
+	MaxFailures int           // 0 is 10
+	Failed      func()        // called for each login that fails; nil: nobody counts
+	Logger      *slog.Logger  // nil: none
 }
 
 // Result is a login that succeeded. Its command has no tagged answer yet.
@@ -41,6 +52,7 @@ type Result struct {
 	Tag      string // of the command
 	Method   string // "LOGIN", or a mechanism's name
 	TLS      bool
+	Subject  map[string]string // of the client's certificate, as Config.Subject has it
 }
 
 const (
@@ -64,6 +76,7 @@ const (
 // ErrEnded; the caller then closes the connection.
 func Run(ctx context.Context, c *wire.Conn, cfg Config) (*Result, error) {
 	a := newAttempt(cfg)
+	a.conn = c
 	// The whole login has one time, however the client spreads its bytes.
 	limited, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
 	defer cancel()
@@ -79,6 +92,9 @@ func Run(ctx context.Context, c *wire.Conn, cfg Config) (*Result, error) {
 		TimeoutText: interruptText, InterruptText: interruptText,
 	})
 	if end == wire.EndLeft && err == nil && a.result != nil {
+		if a.cfg.Subject != nil {
+			a.result.Subject = a.cfg.Subject(c.NetConn())
+		}
 		return a.result, nil
 	}
 	return nil, &Ended{How: end, TLS: a.tls, Err: err}
@@ -92,6 +108,8 @@ type attempt struct {
 	failures int
 	delay    time.Duration
 	named    bool // the client's ID is logged
+	conn     *wire.Conn
+	peer     *auth.Request // what TLS proved of the client; nil: not looked at
 	result   *Result
 }
 
@@ -110,6 +128,9 @@ func newAttempt(cfg Config) *attempt {
 	}
 	if cfg.Greeting == "" {
 		cfg.Greeting = "Postrider ready."
+	}
+	if cfg.Failed == nil {
+		cfg.Failed = func() {}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -167,7 +188,26 @@ func (a *attempt) mechanisms() []auth.Mechanism {
 }
 
 func (a *attempt) request(login string) auth.Request {
-	return auth.Request{Login: login, Service: a.cfg.Service, Remote: a.cfg.Remote, TLS: a.tls}
+	r := auth.Request{Login: login, Service: a.cfg.Service, Remote: a.cfg.Remote, TLS: a.tls}
+	if a.tls && a.conn != nil {
+		if a.peer == nil {
+			a.peer = a.proved(a.conn.NetConn())
+		}
+		r.External, r.Bindings = a.peer.External, a.peer.Bindings
+	}
+	return r
+}
+
+// proved is what TLS has proved of the client.
+func (a *attempt) proved(conn net.Conn) *auth.Request {
+	var r auth.Request
+	if a.cfg.External != "" && a.cfg.Subject != nil {
+		r.External = a.cfg.Subject(conn)[strings.ToUpper(a.cfg.External)]
+	}
+	if a.cfg.Bindings != nil {
+		r.Bindings = a.cfg.Bindings(conn)
+	}
+	return &r
 }
 
 // State is always the first: a login ends the conversation.

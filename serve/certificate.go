@@ -6,116 +6,62 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"sync"
 	"time"
+
+	"postrider/certificate"
 )
 
-// Certificate is a certificate in files that may be renewed at any time: each
-// handshake looks whether they changed. A renewal that cannot be read (half
-// written, or a key that does not match yet) leaves the old one in use.
+// Certificate is how the server does its handshakes.
 type Certificate struct {
-	certFile, keyFile string
-	minVersion        uint16
-	logger            *slog.Logger
-	config            *tls.Config
-
-	mu      sync.Mutex
-	current *tls.Certificate
-	seen    [2]stamp // of the files that current, or the last failure, came from
-}
-
-// stamp tells two states of a file apart.
-type stamp struct {
-	size    int64
-	changed time.Time
-	file    os.FileInfo
+	store *certificate.Store
+	bind  bool // keep what channel bindings need
 }
 
 // LoadCertificate reads a certificate with its chain, and its key; keyFile ""
 // means that the key is in certFile too. minVersion is one of crypto/tls.
 func LoadCertificate(certFile, keyFile string, minVersion uint16, logger *slog.Logger) (*Certificate, error) {
-	if keyFile == "" {
-		keyFile = certFile
-	}
-	if logger == nil {
-		logger = slog.New(slog.DiscardHandler)
-	}
-	c := &Certificate{certFile: certFile, keyFile: keyFile, minVersion: max(minVersion, tls.VersionTLS12), logger: logger}
-	c.seen = c.stamps()
-	var err error
-	if c.current, err = c.read(); err != nil {
+	return LoadCertificates(certificate.Files{Cert: certFile, Key: keyFile, MinVersion: minVersion, Logger: logger})
+}
+
+// LoadCertificates reads certificates for several names and addresses, and whom to trust
+// with clients' certificates.
+func LoadCertificates(files certificate.Files) (*Certificate, error) {
+	store, err := certificate.Open(files)
+	if err != nil {
 		return nil, err
 	}
-	c.config = c.serverConfig()
-	return c, nil
+	return &Certificate{store: store}, nil
 }
 
-// serverConfig is one value for all handshakes, since it holds the keys of session
-// tickets.
-func (c *Certificate) serverConfig() *tls.Config {
-	return &tls.Config{
-		MinVersion:     c.minVersion,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.fresh(), nil },
-	}
-}
+// GivenCertificates uses certificates that somebody else reads.
+func GivenCertificates(store *certificate.Store) *Certificate { return &Certificate{store: store} }
 
-func (c *Certificate) read() (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading certificate %s with key %s: %w", c.certFile, c.keyFile, err)
-	}
-	return &pair, nil
-}
-
-func (c *Certificate) stamps() (out [2]stamp) {
-	for i, name := range []string{c.certFile, c.keyFile} {
-		if info, err := os.Stat(name); err == nil {
-			out[i] = stamp{info.Size(), info.ModTime(), info}
-		}
-	}
-	return out
-}
-
-func (a stamp) same(b stamp) bool {
-	if a.file == nil || b.file == nil {
-		return a.file == b.file
-	}
-	return a.size == b.size && a.changed.Equal(b.changed) && os.SameFile(a.file, b.file)
-}
-
-// fresh is the certificate as the files have it now.
-func (c *Certificate) fresh() *tls.Certificate {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.certFile == "" { // GivenCertificate
-		return c.current
-	}
-	now := c.stamps()
-	if now[0].same(c.seen[0]) && now[1].same(c.seen[1]) {
-		return c.current
-	}
-	c.seen = now
-	renewed, err := c.read()
-	if err != nil {
-		c.logger.Error("the renewed certificate cannot be used; the old one stays", "err", err)
-		return c.current
-	}
-	c.logger.Info("certificate read again", "file", c.certFile)
-	c.current = renewed
-	return renewed
-}
+// OfferBindings keeps of each handshake what can tie an authentication to it. It is
+// called before the first.
+func (c *Certificate) OfferBindings() { c.bind = true }
 
 // handshake makes a connection a TLS one. It runs in a goroutine of its own, so
 // that the stack it needed goes with it.
 func (c *Certificate) handshake(ctx context.Context, conn net.Conn, limit time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	secured := tls.Server(conn, c.config)
+	if c.bind {
+		conn = &choice{Conn: conn}
+	}
+	secured := tls.Server(conn, c.store.Config())
 	result := make(chan error)
 	go func() { result <- secured.HandshakeContext(ctx) }()
 	if err := <-result; err != nil {
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
 	return secured, nil
+}
+
+// subject is what the certificate of a connection's client says, if it was shown and is
+// trusted; nil where there is no TLS.
+func subject(conn net.Conn) map[string]string {
+	if secured, ok := conn.(*tls.Conn); ok {
+		return certificate.Subject(secured.ConnectionState())
+	}
+	return nil
 }

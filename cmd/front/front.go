@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"postrider/auth/remote"
+	"postrider/certificate"
 	"postrider/cmd/messages"
 	"postrider/packet"
 	"postrider/serve"
@@ -25,8 +26,8 @@ type front struct {
 	sessions sessions
 	pool     pool
 
-	certificate *serve.Certificate
-	listeners   []serve.Listener
+	certificates *certificate.Store // nil: no TLS
+	listeners    []serve.Listener
 
 	server *serve.Server      // nil until there are listeners
 	drain  context.CancelFunc // of server
@@ -84,7 +85,7 @@ func (f *front) take(ctx context.Context, m []byte, files []*os.File, log io.Wri
 		}
 		f.logger = f.settings.logger(log)
 	case messages.Certificate:
-		return f.takeCertificate(files)
+		return f.takeCertificate(fields, files)
 	case messages.Accounts:
 		return f.takeAccounts(files)
 	case messages.Listeners:
@@ -125,28 +126,36 @@ func (f *front) leave(kind messages.Kind) error {
 // maxPEM bounds a file with certificates or a key.
 const maxPEM = 1 << 20
 
-// takeCertificate reads a certificate, the first or a renewed one.
-func (f *front) takeCertificate(files []*os.File) error {
-	if len(files) != 2 {
+// takeCertificate reads a certificate, the first or a renewed one; without files the name
+// has none any more.
+func (f *front) takeCertificate(fields *packet.Fields, files []*os.File) error {
+	name, err := messages.ReadCertificate(fields)
+	if err != nil || len(files) != 0 && len(files) != 2 {
 		return packet.ErrMalformed
+	}
+	if f.certificates == nil {
+		s := f.settings
+		f.certificates = certificate.Given(certificate.Files{MinVersion: s.MinTLS, Protocols: s.Protocols, Logger: f.logger})
+	}
+	if len(files) == 0 {
+		f.certificates.Withdraw(name)
+		return nil
 	}
 	var pem [2][]byte
 	for i, file := range files {
-		var err error
 		if pem[i], err = io.ReadAll(io.LimitReader(file, maxPEM)); err != nil {
 			return fmt.Errorf("reading a certificate: %w", err)
 		}
 	}
-	var err error
-	if f.certificate == nil {
-		f.certificate, err = serve.GivenCertificate(pem[0], pem[1], f.settings.MinTLS, f.logger)
+	err = f.certificates.Give(name, pem[0], pem[1])
+	switch {
+	case err == nil && f.server != nil:
+		f.logger.Info("certificate read again", "name", name)
+	case err != nil && (f.server != nil || name != ""):
+		f.logger.Error("a certificate cannot be used; the one from before, or the main one, is", "name", name, "err", err)
+	case err != nil:
 		return err
 	}
-	if err := f.certificate.Renew(pem[0], pem[1]); err != nil {
-		f.logger.Error("the renewed certificate cannot be used; the old one stays", "err", err)
-		return nil
-	}
-	f.logger.Info("certificate read again")
 	return nil
 }
 
@@ -183,10 +192,16 @@ func (f *front) takeListeners(fields *packet.Fields, files []*os.File) error {
 // serve begins to accept.
 func (f *front) serve(ctx context.Context) {
 	s := f.settings
+	var tls *serve.Certificate
+	if f.certificates != nil {
+		if tls = serve.GivenCertificates(f.certificates); s.Bindings {
+			tls.OfferBindings()
+		}
+	}
 	f.server = serve.New(serve.Config{
 		Handover:       f,
 		Backend:        f.accounts,
-		TLS:            f.certificate,
+		TLS:            tls,
 		StartTLS:       s.StartTLS,
 		RequireTLS:     s.RequireTLS,
 		MaxConnections: s.MaxConnections,

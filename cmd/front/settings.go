@@ -13,6 +13,8 @@ import (
 type Settings struct {
 	TLS        bool // certificates come after the settings
 	MinTLS     uint16
+	Protocols  []string // of ALPN
+	Bindings   bool     // what SCRAM's -PLUS forms need is kept
 	StartTLS   bool
 	RequireTLS bool
 

@@ -13,7 +13,7 @@ const (
 	Settings Kind = 1 + iota // parent to all, first: JSON
 	Ready                    // all but workers to parent: the settings will do
 
-	Certificate // parent to front: two descriptors, of the PEM files
+	Certificate // parent to front: for which name; two descriptors, of the PEM files, or none
 	Accounts    // parent to front and keeper: a descriptor, the socket between the two
 	Listeners   // parent to front: for each descriptor beside it whether it is for TLS
 	Retire      // parent to front: accept no more
@@ -34,6 +34,7 @@ const (
 	maxAbout    = 24 << 10
 	maxIdentity = 24 << 10
 	maxGroups   = 1024
+	maxHost     = 256
 )
 
 // Numbered is a message of a kind with a number and nothing else.
@@ -47,6 +48,15 @@ func ReadNumber(f *packet.Fields) (uint64, error) {
 
 // Text is a message of a kind with octets after it, to the end.
 func Text(k Kind, text []byte) []byte { return append([]byte{byte(k)}, text...) }
+
+// CertificateFor is for a host name or an address, or "" for all others.
+func CertificateFor(name string) []byte { return packet.AppendText([]byte{byte(Certificate)}, name) }
+
+// ReadCertificate reads what CertificateFor made.
+func ReadCertificate(f *packet.Fields) (name string, err error) {
+	name = f.Text(maxHost)
+	return name, f.Err()
+}
 
 // EndOf says that a session ended.
 func EndOf(number uint64, died bool) []byte { return packet.AppendBool(Numbered(Ended, number), died) }

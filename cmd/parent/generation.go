@@ -121,7 +121,7 @@ func (g *Generation) startFront() (*child, error) {
 // equip gives a front all that it needs to begin.
 func (g *Generation) equip(front *child) error {
 	if g.plan.CertFile != "" {
-		if err := g.sendCertificate(front); err != nil {
+		if err := g.sendCertificates(front); err != nil {
 			return err
 		}
 	}

@@ -23,37 +23,50 @@ const (
 	readyVariable = "POSTRIDER_READY_FD"
 
 	namePlain, nameTLS = "imap", "imaps"
+	nameFigures        = "metrics"
 	boundPrefix        = "bound-" // of a socket that the older process had bound by its settings
 )
 
-// inherited are the doors that were given to this process, and the file on which
-// somebody waits for it; nil if nobody does.
-func inherited(c *config.Config) (doors []door, ready *os.File, err error) {
+// inheritance is what was given to this process.
+type inheritance struct {
+	doors   []door
+	figures net.Listener // of METRICS
+	ready   *os.File     // on which somebody waits for it
+}
+
+// inherit takes what was given. What is nil was not.
+func inherit(c *config.Config) (in inheritance, err error) {
 	if text := os.Getenv(readyVariable); text != "" {
 		os.Unsetenv(readyVariable)
 		fd, err := strconv.ParseUint(text, 10, 16)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", readyVariable, err)
+			return in, fmt.Errorf("%s: %w", readyVariable, err)
 		}
 		unix.CloseOnExec(int(fd))
-		ready = os.NewFile(uintptr(fd), "ready")
+		in.ready = os.NewFile(uintptr(fd), "ready")
 		// Whoever starts a program does not know which process id it will have.
 		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
 	}
 	files := activation.Files(true)
 	defer packet.CloseAll(files)
 	for _, f := range files {
+		if f.Name() == nameFigures {
+			if in.figures, err = net.FileListener(f); err != nil {
+				return in, fmt.Errorf("METRICS: %w", err)
+			}
+			continue
+		}
 		d, err := takeDoor(f)
 		if err == nil {
 			err = d.name(f.Name(), c)
 		}
 		if err != nil {
-			closeDoors(doors, nil)
-			return nil, nil, err
+			closeDoors(in.doors, nil)
+			return in, err
 		}
-		doors = append(doors, d)
+		in.doors = append(in.doors, d)
 	}
-	return doors, ready, nil
+	return in, nil
 }
 
 // name says what a socket with this name is for; one with another name is known by its

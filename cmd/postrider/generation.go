@@ -9,8 +9,10 @@ import (
 
 	"postrider/account"
 	"postrider/auth"
+	"postrider/cmd/certificates"
 	"postrider/config"
 	"postrider/serve"
+	"postrider/watch"
 )
 
 // generation is the server with settings as they were at one moment. When they change,
@@ -27,6 +29,7 @@ type generation interface {
 // alone is a generation that is this process.
 type alone struct {
 	server *serve.Server
+	house  *shared
 	stop   context.CancelFunc
 	done   chan struct{}
 	err    error // after done
@@ -40,11 +43,9 @@ func (a *alone) Done() <-chan struct{} { return a.done }
 func startAlone(c *config.Config, logger *slog.Logger, doors []door, backend auth.Backend, shared *houses) (*alone, error) {
 	syscall.Umask(int(c.Umask))
 	sc := serverConfig(c, logger, backend)
-	if c.CertFile != "" {
-		var err error
-		if sc.TLS, err = serve.LoadCertificate(c.CertFile, c.KeyFile, c.MinTLS, logger); err != nil {
-			return nil, err
-		}
+	var err error
+	if sc.TLS, err = openTLS(c, logger); err != nil {
+		return nil, err
 	}
 	house, leave, err := shared.enter(c, logger)
 	if err != nil {
@@ -55,9 +56,9 @@ func startAlone(c *config.Config, logger *slog.Logger, doors []door, backend aut
 		leave()
 		return nil, err
 	}
-	sc.Handover = &handover{config: c, house: house, roster: serve.NewRoster(c.MaxPerAccount), logger: logger}
+	sc.Handover = &handover{config: c, house: house.House, roster: serve.NewRoster(c.MaxPerAccount), logger: logger}
 	ctx, stop := context.WithCancel(context.Background())
-	a := &alone{server: serve.New(sc), stop: stop, done: make(chan struct{})}
+	a := &alone{server: serve.New(sc), house: house, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(a.done)
 		defer leave()
@@ -66,12 +67,29 @@ func startAlone(c *config.Config, logger *slog.Logger, doors []door, backend aut
 	return a, nil
 }
 
+// openTLS is the certificates of the settings, nil if there are none.
+func openTLS(c *config.Config, logger *slog.Logger) (*serve.Certificate, error) {
+	if c.CertFile == "" {
+		return nil, nil
+	}
+	files, err := certificates.Files(c, logger)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := serve.LoadCertificates(files)
+	if err == nil && c.ChannelBinding {
+		loaded.OfferBindings()
+	}
+	return loaded, err
+}
+
 // serverConfig is what the settings say of accepting.
 func serverConfig(c *config.Config, logger *slog.Logger, backend auth.Backend) serve.Config {
 	return serve.Config{
 		Backend:        backend,
 		StartTLS:       c.StartTLS,
 		RequireTLS:     c.RequireTLS,
+		External:       c.External,
 		MaxConnections: c.MaxConnections,
 		MaxPerAddress:  c.MaxPerAddress,
 		MaxPerNetwork:  c.MaxPerNetwork,
@@ -90,7 +108,8 @@ type houses struct {
 
 // shared is a house and how many generations are in it.
 type shared struct {
-	house *account.House
+	*account.House
+	watch *watch.Watcher
 	close func()
 	terms config.Config // that it was opened with
 	users int
@@ -103,19 +122,22 @@ func terms(c *config.Config) config.Config {
 }
 
 // enter returns a house for a generation, which calls leave when it is done.
-func (h *houses) enter(c *config.Config, logger *slog.Logger) (house *account.House, leave func(), err error) {
+func (h *houses) enter(c *config.Config, logger *slog.Logger) (s *shared, leave func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.newest
+	s = h.newest
 	if s == nil || s.users == 0 || fmt.Sprint(s.terms) != fmt.Sprint(terms(c)) {
 		s = &shared{terms: terms(c)}
-		if s.house, s.close, err = openHouse(c, logger); err != nil {
+		if s.watch, err = openWatch(c, logger); err != nil {
+			return nil, nil, err
+		}
+		if s.House, s.close, err = openHouseOver(c, logger, s.watch); err != nil {
 			return nil, nil, err
 		}
 		h.newest = s
 	}
 	s.users++
-	return s.house, func() { h.leave(s) }, nil
+	return s, func() { h.leave(s) }, nil
 }
 
 func (h *houses) leave(s *shared) {

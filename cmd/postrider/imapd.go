@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"postrider/cmd/imapdrc"
 	"postrider/config"
 	"postrider/session"
 	"postrider/wire"
@@ -35,6 +36,9 @@ func newImapd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if !v.chain && len(args) == 1 && imapdrc.IsAction(args[0]) {
+				return runPlain(from.courier, args[0]) // a Maildir of such a name is ./start
+			}
 			load := from.load
 			if v.chain {
 				load = func() (*config.Loaded, error) { return from.loadChain(false) }
@@ -48,6 +52,8 @@ func newImapd() *cobra.Command {
 		},
 	}
 	from.flags(c)
+	c.Version = version()
+	c.SetVersionTemplate("postrider version {{.Version}}\n")
 	return c
 }
 

@@ -48,6 +48,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
 	root.AddCommand(newVerifyIdle(), newProcess())
 	root.AddCommand(newImaplogin(), newModule(), newAuthdaemond())
+	root.AddCommand(newPrograms()...)
 	root.AddCommand(newTools()...)
 	return root
 }

@@ -5,16 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
+	"postrider/account"
 	"postrider/config"
+	"postrider/metrics"
+	"postrider/serve"
+	"postrider/watch"
 )
 
 // reign is the life of a server process: its generations, one after the other, and the
@@ -26,6 +33,10 @@ type reign struct {
 	ready  *os.File
 	houses *houses
 	others *otherSockets // nil where the keeper of the accounts has them
+
+	endOthers func()                // ends what is told on others and figures; nil: nothing is
+	figures   net.Listener          // of METRICS; nil: none are told
+	newest    atomic.Pointer[alone] // whose figures are told
 
 	config  *config.Config
 	logger  *slog.Logger
@@ -46,7 +57,9 @@ func (r *reign) run(ctx context.Context, c *config.Config, logger *slog.Logger, 
 		return err
 	}
 	if r.others != nil {
-		defer r.others.serve(ctx)()
+		endFigures, endSockets := r.tellFigures(ctx), r.others.serve(ctx)
+		r.endOthers = sync.OnceFunc(func() { endFigures(); endSockets() })
+		defer r.endOthers()
 	}
 	r.tellDoors()
 	r.tellReady()
@@ -85,7 +98,25 @@ func (r *reign) start(c *config.Config, logger *slog.Logger, doors []door) (gene
 	if err != nil {
 		return nil, err
 	}
-	return startAlone(c, logger, doors, backend, r.houses)
+	a, err := startAlone(c, logger, doors, backend, r.houses)
+	if err != nil {
+		return nil, err
+	}
+	r.newest.Store(a)
+	return a, nil
+}
+
+// tellFigures tells those of the newest generation until the returned function is called.
+func (r *reign) tellFigures(ctx context.Context) (end func()) {
+	if r.figures == nil {
+		return func() {}
+	}
+	return tellMetrics(ctx, r.figures, metrics.Sources{
+		Server:  func() serve.Stats { return r.newest.Load().server.Stats() },
+		House:   func() account.Stats { return r.newest.Load().house.Stats() },
+		Watch:   func() watch.Stats { return r.newest.Load().house.watch.Stats() },
+		Version: version(),
+	}, r.logger)
 }
 
 func (r *reign) tellDoors() {
@@ -193,6 +224,9 @@ func (r *reign) stop() {
 // outlast serves the sessions that there are, after another process took over, until
 // they end, DRAIN_TIMEOUT is over, or ctx ends.
 func (r *reign) outlast(ctx context.Context, signals <-chan os.Signal) error {
+	if r.endOthers != nil {
+		r.endOthers()
+	}
 	r.current.Retire()
 	closeDoors(r.doors, nil)
 	r.doors = nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -50,6 +51,14 @@ func (r *reign) startAnew(ctx context.Context) (*os.Process, error) {
 	for _, d := range r.doors {
 		files, names = append(files, d.file), append(names, d.givenName())
 	}
+	if r.figures != nil {
+		f, err := listenerFile(r.figures)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		files, names = append(files, f), append(names, nameFigures)
+	}
 	process, err := privilege.Start(privilege.Spec{
 		Program: program, Args: append([]string{os.Args[0]}, os.Args[1:]...), Dir: here,
 		Env: append(environmentWithout("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", readyVariable),
@@ -67,6 +76,18 @@ func (r *reign) startAnew(ctx context.Context) (*os.Process, error) {
 		return nil, errors.Join(err, werr)
 	}
 	return process, nil
+}
+
+// listenerFile is a descriptor of a listener for another process.
+func listenerFile(l net.Listener) (*os.File, error) {
+	switch l := l.(type) {
+	case *net.TCPListener:
+		return l.File()
+	case *net.UnixListener:
+		l.SetUnlinkOnClose(false) // it is the other's from now on
+		return l.File()
+	}
+	return nil, fmt.Errorf("a listener of type %T cannot be given away", l)
 }
 
 // awaitSign waits until the new program says that it serves.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"os/user"
@@ -48,26 +49,40 @@ func runServe(ctx context.Context, from *where) error {
 	if err != nil {
 		return err
 	}
-	given, ready, err := inherited(c)
+	in, err := inherit(c)
 	if err != nil {
 		return err
 	}
-	doors, err := openDoors(c, given)
+	doors, err := openDoors(c, in.doors)
 	if err != nil {
-		closeDoors(given, nil)
+		closeDoors(in.doors, nil)
 		return err
 	}
-	closeDoors(given, doors)
-	r := &reign{from: from, split: split, user: c.User, ready: ready, houses: new(houses)}
+	closeDoors(in.doors, doors)
+	r := &reign{from: from, split: split, user: c.User, ready: in.ready, houses: new(houses)}
 	if !split {
-		if r.others, err = listenForOthers(c, logger); err != nil {
+		if err := r.openOthers(c, logger, in.figures); err != nil {
 			return err
 		}
 		if err := giveUpRoot(c.User); err != nil {
 			return err
 		}
+	} else if c.Metrics != "" {
+		logger.Warn("METRICS has no effect with PROCESS_MODEL=split: no process has all figures")
 	}
 	return r.run(ctx, c, logger, doors)
+}
+
+// openOthers opens what is listened on beside the doors, before root is given up.
+func (r *reign) openOthers(c *config.Config, logger *slog.Logger, figures net.Listener) error {
+	var err error
+	if r.figures = figures; figures == nil {
+		if r.figures, err = listenMetrics(c.Metrics); err != nil {
+			return err
+		}
+	}
+	r.others, err = listenForOthers(c, logger)
+	return err
 }
 
 // isSplit tells whether there is a process for each uid.

@@ -30,6 +30,9 @@ func startSplit(c *config.Config, logger *slog.Logger, doors []door) (generation
 
 // planOf says what processes the settings ask for.
 func planOf(c *config.Config, logger *slog.Logger) (parent.Plan, error) {
+	if c.VerifyPeer == "PEER" || c.VerifyPeer == "REQUIREPEER" {
+		return parent.Plan{}, errors.New("TLS_VERIFYPEER asks for certificates of clients, which the front of PROCESS_MODEL=split cannot judge")
+	}
 	p := parent.Plan{
 		// The file that this process runs, also after another was put in its place.
 		Program: "/proc/self/exe",
@@ -64,7 +67,7 @@ func planOf(c *config.Config, logger *slog.Logger) (parent.Plan, error) {
 	}
 	session := sessionConfig(c, "", logger)
 	p.FrontSettings, err = json.Marshal(front.Settings{
-		TLS: c.CertFile != "", MinTLS: c.MinTLS, StartTLS: c.StartTLS, RequireTLS: c.RequireTLS,
+		TLS: c.CertFile != "", MinTLS: c.MinTLS, Protocols: c.ALPN, Bindings: c.ChannelBinding, StartTLS: c.StartTLS, RequireTLS: c.RequireTLS,
 		MaxConnections: c.MaxConnections, MaxPerAddress: c.MaxPerAddress, MaxPerNetwork: c.MaxPerNetwork,
 		LoginTimeout: c.LoginTimeout, DrainTimeout: c.DrainTimeout,
 		Capabilities: session.Capabilities(),
