@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -279,5 +280,38 @@ func TestSystemHomeIsMade(t *testing.T) {
 		if uid := info.Sys().(*syscall.Stat_t).Uid; uid != firstUID+2 {
 			t.Errorf("%s belongs to %d", path, uid)
 		}
+	}
+}
+
+// Accounts of passwd and shadow, as Courier's authshadow has them: the keeper reads what
+// only root can, and the sessions are the user's, with its groups.
+func TestSystemShadow(t *testing.T) {
+	dir := publicDir(t)
+	home := filepath.Join(dir, "ann")
+	makeOwned(t, firstUID, home)
+	write(t, filepath.Join(dir, "passwd"), fmt.Sprintf("ann:x:%d:%d:Ann:%s:/bin/sh\nroot:x:0:0:root:/root:/bin/sh\n", firstUID, firstUID, home), 0o644)
+	hash, err := exec.Command("openssl", "passwd", "-6", password).Output()
+	if err != nil {
+		t.Fatal("this test needs openssl: run scripts/setup.sh: ", err)
+	}
+	shadow := strings.TrimSpace(string(hash)) + ":19000:0:99999:7:::\n"
+	write(t, filepath.Join(dir, "shadow"), "ann:"+shadow+"root:"+shadow, 0o600)
+	s := startSystem(t, "authmodulelist=authshadow", "PASSWD_FILE="+filepath.Join(dir, "passwd"), "SHADOW_FILE="+filepath.Join(dir, "shadow"))
+	l := s.knock(t, true)
+	l.must(t, "LOGIN ann "+password)
+	l.must(t, "SELECT INBOX")
+	unprivileged(t, workerOf(t, s.children(t, "worker"), firstUID), firstUID)
+	if all, err := s.knock(t, true).do("LOGIN root " + password); err != nil || !strings.HasPrefix(all[len(all)-1], "t NO ") {
+		t.Errorf("root logs in: %q, %v", all, err)
+	}
+}
+
+func makeOwned(t *testing.T, uid int, dir string) {
+	t.Helper()
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, uid, uid); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -137,11 +137,11 @@ func (k *keeper) redeemed(number uint64, id *auth.Identity) []byte {
 func ownerOf(id *auth.Identity) (messages.Owner, error) {
 	uid, gid := id.UID, id.GID
 	var groups []uint32
-	if id.User != "" {
-		u, err := user.Lookup(id.User)
-		if err != nil {
-			return messages.Owner{}, err
-		}
+	u, err := lookup(id)
+	if err != nil {
+		return messages.Owner{}, err
+	}
+	if u != nil {
 		if uid == auth.Unknown {
 			uid, err = strconv.Atoi(u.Uid)
 		}
@@ -159,6 +159,20 @@ func ownerOf(id *auth.Identity) (messages.Owner, error) {
 		return messages.Owner{}, fmt.Errorf("uid %d and gid %d cannot have sessions", uid, gid)
 	}
 	return messages.Owner{UID: uint32(uid), GID: uint32(gid), Groups: groups}, nil
+}
+
+// lookup is the system user of an account, nil if it has none. One that the system does
+// not know is none where the account has uid and gid: it comes from another passwd file.
+func lookup(id *auth.Identity) (*user.User, error) {
+	if id.User == "" {
+		return nil, nil
+	}
+	u, err := user.Lookup(id.User)
+	var unknown user.UnknownUserError
+	if errors.As(err, &unknown) && id.UID != auth.Unknown && id.GID != auth.Unknown {
+		return nil, nil
+	}
+	return u, err
 }
 
 // groupsOf are the groups of a user that count beside its own. The group of root is
