@@ -173,23 +173,20 @@ func (s *Server) accept(ctx, sessions context.Context, l Listener) error {
 	for {
 		conn, err := l.Accept()
 		switch {
+		case err == nil: // the last one, too, that came while this ended: nobody else has it
+			pause = 0
+			s.admit(sessions, conn, l.ImplicitTLS)
 		case ctx.Err() != nil:
-			if err == nil {
-				conn.Close()
-			}
 			return nil
-		case err != nil && !passes(err):
+		case !passes(err):
 			return err
-		case err != nil:
+		default:
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			s.config.Logger.Warn("accept failed; trying again", "err", err, "pause", pause)
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
 			}
-		default:
-			pause = 0
-			s.admit(sessions, conn, l.ImplicitTLS)
 		}
 	}
 }

@@ -24,14 +24,16 @@ const (
 
 	namePlain, nameTLS = "imap", "imaps"
 	nameFigures        = "metrics"
+	nameChallenges     = "acme"
 	boundPrefix        = "bound-" // of a socket that the older process had bound by its settings
 )
 
 // inheritance is what was given to this process.
 type inheritance struct {
-	doors   []door
-	figures net.Listener // of METRICS
-	ready   *os.File     // on which somebody waits for it
+	doors      []door
+	figures    net.Listener // of METRICS
+	challenges net.Listener // of ACME
+	ready      *os.File     // on which somebody waits for it
 }
 
 // inherit takes what was given. What is nil was not.
@@ -50,9 +52,9 @@ func inherit(c *config.Config) (in inheritance, err error) {
 	files := activation.Files(true)
 	defer packet.CloseAll(files)
 	for _, f := range files {
-		if f.Name() == nameFigures {
-			if in.figures, err = net.FileListener(f); err != nil {
-				return in, fmt.Errorf("METRICS: %w", err)
+		if other := in.other(f.Name()); other != nil {
+			if *other, err = net.FileListener(f); err != nil {
+				return in, fmt.Errorf("the listener %s that was given: %w", f.Name(), err)
 			}
 			continue
 		}
@@ -67,6 +69,17 @@ func inherit(c *config.Config) (in inheritance, err error) {
 		in.doors = append(in.doors, d)
 	}
 	return in, nil
+}
+
+// other is the place of a listener that is no door, nil if a name is none of theirs.
+func (in *inheritance) other(name string) *net.Listener {
+	switch name {
+	case nameFigures:
+		return &in.figures
+	case nameChallenges:
+		return &in.challenges
+	}
+	return nil
 }
 
 // name says what a socket with this name is for; one with another name is known by its

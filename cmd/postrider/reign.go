@@ -34,9 +34,13 @@ type reign struct {
 	houses *houses
 	others *otherSockets // nil where the keeper of the accounts has them
 
-	endOthers func()                // ends what is told on others and figures; nil: nothing is
-	figures   net.Listener          // of METRICS; nil: none are told
-	newest    atomic.Pointer[alone] // whose figures are told
+	endOthers func()       // ends what is told on others and figures; nil: nothing is
+	figures   net.Listener // of METRICS; nil: none are told
+
+	challenges   net.Listener // of ACME; nil: it is not used
+	stopRenewals func()       // nil: there are none
+
+	newest atomic.Pointer[alone] // whose figures are told
 
 	config  *config.Config
 	logger  *slog.Logger
@@ -224,8 +228,10 @@ func (r *reign) stop() {
 // outlast serves the sessions that there are, after another process took over, until
 // they end, DRAIN_TIMEOUT is over, or ctx ends.
 func (r *reign) outlast(ctx context.Context, signals <-chan os.Signal) error {
-	if r.endOthers != nil {
-		r.endOthers()
+	for _, end := range []func(){r.endOthers, r.stopRenewals} {
+		if end != nil {
+			end()
+		}
 	}
 	r.current.Retire()
 	closeDoors(r.doors, nil)

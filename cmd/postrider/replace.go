@@ -51,13 +51,16 @@ func (r *reign) startAnew(ctx context.Context) (*os.Process, error) {
 	for _, d := range r.doors {
 		files, names = append(files, d.file), append(names, d.givenName())
 	}
-	if r.figures != nil {
-		f, err := listenerFile(r.figures)
+	for name, l := range map[string]net.Listener{nameFigures: r.figures, nameChallenges: r.challenges} {
+		if l == nil {
+			continue
+		}
+		f, err := listenerFile(l)
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close()
-		files, names = append(files, f), append(names, nameFigures)
+		files, names = append(files, f), append(names, name)
 	}
 	process, err := privilege.Start(privilege.Spec{
 		Program: program, Args: append([]string{os.Args[0]}, os.Args[1:]...), Dir: here,

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"os/user"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -60,24 +60,37 @@ func runServe(ctx context.Context, from *where) error {
 	}
 	closeDoors(in.doors, doors)
 	r := &reign{from: from, split: split, user: c.User, ready: in.ready, houses: new(houses)}
-	if !split {
-		if err := r.openOthers(c, logger, in.figures); err != nil {
-			return err
+	if split {
+		if c.Metrics != "" {
+			logger.Warn("METRICS has no effect with PROCESS_MODEL=split: no process has all figures")
 		}
-		if err := giveUpRoot(c.User); err != nil {
-			return err
-		}
-	} else if c.Metrics != "" {
-		logger.Warn("METRICS has no effect with PROCESS_MODEL=split: no process has all figures")
+		return r.run(ctx, c, logger, doors)
 	}
+	if err := r.openOthers(c, logger, in); err != nil {
+		return err
+	}
+	if err := giveUpRoot(c.User); err != nil {
+		return err
+	}
+	stop, err := keepCertificates(ctx, c, r.challenges, logger)
+	if err != nil {
+		return err
+	}
+	r.stopRenewals = sync.OnceFunc(stop)
+	defer r.stopRenewals()
 	return r.run(ctx, c, logger, doors)
 }
 
 // openOthers opens what is listened on beside the doors, before root is given up.
-func (r *reign) openOthers(c *config.Config, logger *slog.Logger, figures net.Listener) error {
+func (r *reign) openOthers(c *config.Config, logger *slog.Logger, in inheritance) error {
 	var err error
-	if r.figures = figures; figures == nil {
+	if r.figures = in.figures; r.figures == nil {
 		if r.figures, err = listenMetrics(c.Metrics); err != nil {
+			return err
+		}
+	}
+	if r.challenges = in.challenges; r.challenges == nil {
+		if r.challenges, err = listenACME(c); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,9 @@ func planOf(c *config.Config, logger *slog.Logger) (parent.Plan, error) {
 	if c.VerifyPeer == "PEER" || c.VerifyPeer == "REQUIREPEER" {
 		return parent.Plan{}, errors.New("TLS_VERIFYPEER asks for certificates of clients, which the front of PROCESS_MODEL=split cannot judge")
 	}
+	if len(c.ACME.Names) > 0 {
+		return parent.Plan{}, errors.New("ACME_NAMES: with PROCESS_MODEL=split certificates are got by another program: root would have to listen to strangers")
+	}
 	p := parent.Plan{
 		// The file that this process runs, also after another was put in its place.
 		Program: "/proc/self/exe",
