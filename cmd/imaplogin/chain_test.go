@@ -189,13 +189,6 @@ func TestEnvironment(t *testing.T) {
 	if r := e.remote(); r.String() != "192.0.2.7:0" {
 		t.Errorf("the client is %v", r)
 	}
-	e = append(e, "TLS_SUBJECT_CN=joe")
-	if got := e.subject(); len(got) != 1 || got["CN"] != "joe" {
-		t.Errorf("the client's certificate says %q", got)
-	}
-	if got := e.without("IMAP_TLS").subject(); len(got) != 0 {
-		t.Errorf("without TLS a certificate says %q", got)
-	}
 	if !e.yes("IMAP_STARTTLS") || !e.on("IMAP_TLS") || e.yes("A") || e.on("NOTHING") {
 		t.Error("the switches are wrong")
 	}

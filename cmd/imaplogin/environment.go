@@ -111,18 +111,6 @@ func (e environment) local() netip.Addr {
 	return ip.Unmap()
 }
 
-// subject is the fields of the client's certificate that couriertls has verified.
-func (e environment) subject() map[string]string {
-	fields := make(map[string]string)
-	for _, pair := range e {
-		name, value, _ := strings.Cut(pair, "=")
-		if field, ok := strings.CutPrefix(name, "TLS_SUBJECT_"); ok && e.on("IMAP_TLS") {
-			fields[field] = value
-		}
-	}
-	return fields
-}
-
 // program is the path of a program's word on the command line.
 func program(word string) (string, error) {
 	if strings.Contains(word, "/") {

@@ -103,7 +103,6 @@ func (d *door) loginConfig(ctx context.Context, backend auth.Backend) login.Conf
 		Service:      d.env.get("AUTHSERVICE" + d.env.get("TCPLOCALPORT")),
 		Remote:       d.env.remote(),
 		Capabilities: d.capabilities(),
-		Subject:      d.subject,
 		Timeout:      d.Config.LoginTimeout,
 		FailDelay:    failDelay,
 		Logger:       d.log,
@@ -118,15 +117,6 @@ func (d *door) loginConfig(ctx context.Context, backend auth.Backend) login.Conf
 		}
 	}
 	return c
-}
-
-// subject is the fields of the client's certificate: of our own TLS, or what couriertls in
-// front of us has put into the environment.
-func (d *door) subject(net.Conn) map[string]string {
-	if d.secured != nil {
-		return certificate.Subject(d.secured.ConnectionState())
-	}
-	return d.env.subject()
 }
 
 // certificates are what STARTTLS is done with, nil where it is not offered.
