@@ -62,6 +62,14 @@ func Settings() []Setting {
 		{"DOVECOT_AUTH_SOCKET", "", "", "paths", "sockets for mail servers that speak Dovecot's protocol, such as /var/spool/postfix/private/auth; authdaemond opens them, or serve", paths(func(c *Config) *[]string { return &c.DovecotSockets })},
 		{"DOVECOT_AUTH_MODE", "0660", "", "octal", "their permissions", octal(func(c *Config) *uint32 { return (*uint32)(&c.DovecotMode) })},
 		{"DOVECOT_AUTH_OWNER", "", "", "user or user:group", "whom they belong to; empty: who starts the program", text(func(c *Config) *string { return &c.DovecotOwner })},
+		{"OAUTH_ISSUER", "", "", "address", "OpenID provider whose signed tokens log in, by OAUTHBEARER and XOAUTH2; empty: none do", text(func(c *Config) *string { return &c.OAuth.Issuer })},
+		{"OAUTH_AUDIENCE", "", "", "words", "a token must be made for one of them: the ID of the mail programs' registration, mostly", names(func(c *Config) *[]string { return &c.OAuth.Audience })},
+		{"OAUTH_SCOPE", "", "", "words", "what a token must be good for, all of them", text(func(c *Config) *string { return &c.OAuth.Scope })},
+		{"OAUTH_CLAIM", "email", "", "name", "what of a token is the login", text(func(c *Config) *string { return &c.OAuth.Claim })},
+		{"OAUTH_INTROSPECTION", "", "", "address", "where to ask about tokens that are not signed (RFC 7662); empty: they do not log in", text(func(c *Config) *string { return &c.OAuth.Introspection })},
+		{"OAUTH_CLIENT_ID", "", "", "word", "who asks there", text(func(c *Config) *string { return &c.OAuth.ClientID })},
+		{"OAUTH_CLIENT_SECRETFILE", "", "", "path", "file with the secret of who asks", text(func(c *Config) *string { return &c.OAuth.ClientSecretFile })},
+		{"OAUTH_CACERT", "", "", "path", "PEM file of the authorities that vouch for the provider; empty: the system's", text(func(c *Config) *string { return &c.OAuth.CACert })},
 		{"MAILDIRPATH", "Maildir", "", "path", "the Maildir below an account's home, where the account names none", text(func(c *Config) *string { return &c.Maildir })},
 		{"RUN_AS", "", "", "user or uid", "become this user after binding the ports; must be set where root starts the server", text(func(c *Config) *string { return &c.User })},
 
@@ -96,6 +104,7 @@ func Settings() []Setting {
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},
 		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
 		{"LOCK_TIMEOUT", "30", "", "seconds", "for other processes to let go of a mailbox, then NO [INUSE]", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.LockTimeout) })},
+		{"METRICS", "", "", "address:port or unix:path", "where serve answers GET /metrics, in the form of Prometheus, to whoever can reach it; empty: nowhere", metrics},
 		{"LOG_FORMAT", "text", "", "text, json or courier", "form of the log on standard error; courier is for filters of Courier's lines, and what programs started by its chain write", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json", "courier")},
 		{"LOG_LEVEL", "info", "", "debug, info, warn or error", "the least that is logged", choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
 	}

@@ -24,7 +24,7 @@ import (
 // Open opens the modules that c names, as one backend. Where a daemon runs that may
 // know a module which is not there, it is asked for all of them.
 func Open(c *config.Config, logger *slog.Logger) (auth.Backend, error) {
-	if missing := missing(c); missing != "" && daemonRuns(c) {
+	if missing := missing(c); missing != "" && DaemonRuns(c) {
 		logger.Info("authdaemond is asked for all accounts: authmodulelist names a module that is not built in",
 			"module", missing, "socket", AuthdaemonSocket(c))
 		named := *c
@@ -108,6 +108,9 @@ func offer(c *config.Config) (*auth.Offer, error) {
 		if len(o.Secret) < 16 || len(o.Secret) > 1<<16 {
 			return nil, fmt.Errorf("AUTH_SECRETFILE: %s has %d bytes, not 16 to 65536", c.AuthSecretFile, len(o.Secret))
 		}
+	}
+	if o.Tokens, err = tokens(c); err != nil {
+		return nil, err
 	}
 	return auth.NewOffer(o), nil
 }
