@@ -41,6 +41,12 @@ type Config struct {
 	DovecotMode    fs.FileMode
 	DovecotOwner   string // user, or user:group; empty: as who starts it
 
+	PasswdFile, ShadowFile string // of the system's accounts
+	PAMHelper              string // program that asks PAM
+	AuthpipeProgram        string // program that knows the accounts, in authpipe's way
+	AuthProgram            string // the same in our own
+	AuthProcesses          int    // of either
+
 	DefaultDomain    string   // with its separator, such as "@example.com"
 	DomainSeparators string   // what else a domain may begin with
 	DefaultOptions   string   // of accounts, in Courier's form

@@ -101,6 +101,13 @@ func TestPostfix(t *testing.T) {
 	expectSMTP(t, c, 235, "AUTH PLAIN "+plain(a.user, password))
 	expectSMTP(t, c, 250, "RCPT TO:<x@example.org>", "MAIL FROM:<a@example.com>")
 	c = dialSMTP(t, port)
+	if err := os.Chmod(filepath.Join(s.dir, "userdb"), 0o644); err != nil { // then nobody can be told
+		t.Fatal(err)
+	}
+	expectSMTP(t, c, 454, "AUTH PLAIN "+plain(a.user, password))
+	if err := os.Chmod(filepath.Join(s.dir, "userdb"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	expectSMTP(t, c, 334, "AUTH LOGIN")
 	expectSMTP(t, c, 334, base64.StdEncoding.EncodeToString([]byte(a.user)))
 	expectSMTP(t, c, 235, base64.StdEncoding.EncodeToString([]byte(password)))

@@ -246,6 +246,7 @@ func (t *talk) fail(e *exchange, err error) {
 		words = append(words, "user="+escape(e.claimed))
 	}
 	level := slog.LevelInfo
+	end := func(e *exchange, words []string) { t.close(e, "FAIL", words...) }
 	switch {
 	case errors.Is(err, auth.ErrDisabled), errors.Is(err, auth.ErrInsecure):
 		words = append(words, "user_disabled", "code=user_disabled")
@@ -253,17 +254,16 @@ func (t *talk) fail(e *exchange, err error) {
 		words = append(words, "pass_expired", "code=pass_expired")
 	case errors.Is(err, auth.ErrRejected), errors.Is(err, sasl.ErrMalformed), errors.Is(err, sasl.ErrAuthorization):
 	case errors.Is(err, auth.ErrThrottled), errors.Is(err, context.Canceled):
-		words = append(words, "temp", "code=temp_fail")
+		end = t.trouble
 	default:
-		words = append(words, "temp", "code=temp_fail")
-		level = slog.LevelError // ours to mend
+		end, level = t.trouble, slog.LevelError // ours to mend
 	}
 	address := ""
 	if e.request.Remote.IsValid() {
 		address = e.request.Remote.Addr().String()
 	}
 	t.server.log.Log(context.Background(), level, "authentication failed", "user", e.claimed, "service", e.request.Service, "remote", address, "err", err.Error())
-	t.close(e, "FAIL", words...)
+	end(e, words)
 }
 
 func (t *talk) close(e *exchange, verb string, words ...string) {
@@ -274,6 +274,20 @@ func (t *talk) close(e *exchange, verb string, words ...string) {
 		_ = t.sayLocked(verb, e.id, words...)
 	}
 	e.stop()
+}
+
+// trouble ends an exchange of which nobody can tell now. Postfix takes every FAIL for a
+// wrong password, whatever stands in it, but not the end of the connection; so that is
+// what it gets, unless that would end other exchanges, too.
+func (t *talk) trouble(e *exchange, words []string) {
+	t.mu.Lock()
+	alone := len(t.exchanges) == 1 && t.exchanges[e.id] == e
+	if alone {
+		delete(t.exchanges, e.id)
+		t.conn.Close()
+	}
+	t.mu.Unlock()
+	t.close(e, "FAIL", append(words, "temp", "code=temp_fail")...)
 }
 
 func (t *talk) say(verb string, id uint32, words ...string) error {

@@ -84,6 +84,7 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 		Backend:        backend,
 		StartTLS:       c.StartTLS,
 		RequireTLS:     c.RequireTLS,
+		External:       c.External,
 		MaxConnections: c.MaxConnections,
 		MaxPerAddress:  c.MaxPerAddress,
 		MaxPerNetwork:  c.MaxPerNetwork,
@@ -98,6 +99,9 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 		}
 		if sc.TLS, err = serve.LoadCertificates(files); err != nil {
 			return err
+		}
+		if c.ChannelBinding {
+			sc.TLS.OfferBindings()
 		}
 	}
 	for _, l := range listeners {
