@@ -142,6 +142,13 @@ func TestExim(t *testing.T) {
 		}
 		at += i + 1
 	}
+	if err := os.Chmod(filepath.Join(h.dir, "courier/userdb"), 0o644); err != nil { // then nobody can be told
+		t.Fatal(err)
+	}
+	said = h.run(t, strings.Join(talk, "\r\n"), "/usr/sbin/exim4", "-C", conf, "-oMa", "192.0.2.7.4711", "-bs")
+	if strings.Contains(said, "\n535 ") || !strings.Contains(said, "\n435 ") {
+		t.Errorf("where nobody can tell, Exim says\n%s", said)
+	}
 }
 
 func plain(user, pass string) string {
