@@ -55,9 +55,18 @@ func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error 
 	if err != nil {
 		return err
 	}
+	challenges, err := listenACME(c)
+	if err != nil {
+		return err
+	}
 	if err := giveUpRoot(c.User); err != nil {
 		return err
 	}
+	stop, err := keepCertificates(ctx, c, challenges, logger)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	backend, err := others.accounts(c)
 	if err != nil {
 		return err
