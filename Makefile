@@ -21,7 +21,7 @@ RACE ?=
 SEED ?= 1
 
 # The names of Courier's programs and modules that the program goes by, too.
-NAMES = imapd imaplogin authuserdb authdaemon couriertcpd courierlogger couriertls imapd.rc imapd-ssl \
+NAMES = imapd imaplogin authuserdb authdaemon authdaemond couriertcpd courierlogger couriertls imapd.rc imapd-ssl \
 	imapd-ssl.rc mkimapdcert authtest authpasswd authenumerate userdb makeuserdb userdbpw pw2userdb
 
 .PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-quiet bench-growth bench-promises bench-dovecot clean
