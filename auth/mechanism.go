@@ -26,7 +26,7 @@ func Mechanisms(b Backend) []Mechanism { return MechanismsFor(b, Request{}) }
 func MechanismsFor(b Backend, r Request) []Mechanism {
 	offer := offerOf(b)
 	var all []Mechanism
-	for _, build := range []func(Backend, Request) []Mechanism{offer.external, offer.scram, offer.cram} {
+	for _, build := range []func(Backend, Request) []Mechanism{offer.external, offer.bearer, offer.scram, offer.cram} {
 		all = append(all, build(b, r)...)
 	}
 	all = append(all,

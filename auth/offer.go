@@ -21,6 +21,7 @@ type Offer struct {
 	plus   bool
 	host   string
 	secret []byte
+	tokens TokenVerifier // nil: no token counts
 	busy   chan struct{} // derivations of keys that run
 }
 
@@ -37,6 +38,8 @@ type OfferOptions struct {
 	// Secret makes the salts that are shown for accounts which have none or do not
 	// exist; they stay the same as long as it does. Empty: a new one.
 	Secret []byte
+	// Tokens judges access tokens; nil: none count.
+	Tokens TokenVerifier
 }
 
 // NewOffer returns an offer.
@@ -45,7 +48,7 @@ func NewOffer(o OfferOptions) *Offer {
 		o.Secret = make([]byte, 32)
 		_, _ = rand.Read(o.Secret) // never fails
 	}
-	return &Offer{names: slices.Clone(o.Names), plus: o.ChannelBinding, host: o.Host, secret: slices.Clone(o.Secret),
+	return &Offer{names: slices.Clone(o.Names), plus: o.ChannelBinding, host: o.Host, secret: slices.Clone(o.Secret), tokens: o.Tokens,
 		busy: make(chan struct{}, runtime.GOMAXPROCS(0))}
 }
 

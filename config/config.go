@@ -30,12 +30,24 @@ type Config struct {
 	AuthDir         string   // directory of the settings files of modules: authmysqlrc and so on
 	Userdb          string   // path of the userdb, file or directory
 
-	DefaultDomain    string        // with its separator, such as "@example.com"
-	DomainSeparators string        // what else a domain may begin with
-	DefaultOptions   string        // of accounts, in Courier's form
-	Mechanisms       []string      // of SASL; empty: those that every account can use
-	ChannelBinding   bool          // SCRAM's -PLUS forms
-	AuthSecretFile   string        // empty: a new secret
+	AuthdaemonDir  string        // of authdaemond's socket and pid file
+	TimeoutConnect time.Duration // to connect to authdaemond
+	TimeoutWrite   time.Duration // to send it a request
+	TimeoutRead    time.Duration // to have its answer
+	DebugLogin     int           // 1 and more: authdaemond tells its steps
+	LoggerOptions  []string      // of courierlogger, for authdaemond in the background
+	ServeSockets   []string      // which sockets serve opens for other programs
+	DovecotSockets []string      // paths
+	DovecotMode    fs.FileMode
+	DovecotOwner   string // user, or user:group; empty: as who starts it
+
+	DefaultDomain    string   // with its separator, such as "@example.com"
+	DomainSeparators string   // what else a domain may begin with
+	DefaultOptions   string   // of accounts, in Courier's form
+	Mechanisms       []string // of SASL; empty: those that every account can use
+	ChannelBinding   bool     // SCRAM's -PLUS forms
+	AuthSecretFile   string   // empty: a new secret
+	OAuth            OAuth
 	AuthCacheTTL     time.Duration // of passwords that were right; 0: none are kept
 
 	Maildir string // where an account does not say, below its home
@@ -73,8 +85,22 @@ type Config struct {
 	DrainTimeout time.Duration // for sessions to end on SIGTERM
 	LockTimeout  time.Duration // for other processes to let go of a mailbox
 
+	Metrics string // where figures are told: host:port, or unix: and a path; empty: nowhere
+
 	LogFormat string // text, json or courier
 	LogLevel  string // debug, info, warn, error
+}
+
+// OAuth says which access tokens count as passwords.
+type OAuth struct {
+	Issuer           string   // provider of signed tokens; empty: none count
+	Audience         []string // a token is for one of them
+	Scope            string   // words that a token must have
+	Claim            string   // of a token, that is the login
+	Introspection    string   // address to ask about other tokens; empty: none count
+	ClientID         string   // who asks
+	ClientSecretFile string
+	CACert           string // PEM file of the authorities that vouch for the provider
 }
 
 // Purge says that what has lain in a folder for so many days is removed.

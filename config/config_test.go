@@ -83,9 +83,11 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		Listen: []string{":143"}, ListenTLS: []string{":993"}, MaxConnections: 10000, MaxPerAddress: 50, MaxPerAccount: 100,
-		MinTLS: tls.VersionTLS12, ALPN: []string{"imap"}, VerifyPeer: "NONE", StartTLS: true, Modules: []string{"authuserdb"}, AuthDir: "/etc/postrider", LDAPRequireCert: "demand", Userdb: "/etc/postrider/userdb", Maildir: "Maildir",
+		MinTLS: tls.VersionTLS12, ALPN: []string{"imap"}, VerifyPeer: "NONE", StartTLS: true, Modules: []string{"authuserdb"}, AuthDir: "/etc/postrider", LDAPRequireCert: "demand", OAuth: OAuth{Audience: []string{}, Claim: "email"}, Userdb: "/etc/postrider/userdb", Maildir: "Maildir",
 		Encoding: "auto", HideWords: nil, CheckOwner: true, Umask: 0o077, Fsync: true, AppendLimit: 100 << 20,
 		CourierUIDDB: "follow", UseLocks: true,
+		AuthdaemonDir: "/run/courier/authdaemon", TimeoutConnect: 10 * time.Second, TimeoutWrite: 10 * time.Second, TimeoutRead: 30 * time.Second,
+		LoggerOptions: []string{}, ServeSockets: []string{}, DovecotSockets: []string{}, DovecotMode: 0o660,
 		TrashFolder: "Trash", Sendmail: "/usr/sbin/sendmail", SenderHeader: "X-IMAP-Sender",
 		EnhancedIdle: true, PollInterval: time.Minute, LoginTimeout: time.Minute, IdleTimeout: 30 * time.Minute,
 		DrainTimeout: 10 * time.Second, LockTimeout: 30 * time.Second, LogFormat: "text", LogLevel: "info",

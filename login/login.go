@@ -35,6 +35,7 @@ type Config struct {
 	Subject     func(net.Conn) map[string]string
 	FailDelay   time.Duration // after a failure, doubled with each, at most 8 s; 0 is 1 s
 	MaxFailures int           // 0 is 10
+	Failed      func()        // called for each login that fails; nil: nobody counts
 	Logger      *slog.Logger  // nil: none
 }
 
@@ -117,6 +118,9 @@ func newAttempt(cfg Config) *attempt {
 	}
 	if cfg.Greeting == "" {
 		cfg.Greeting = "Postrider ready."
+	}
+	if cfg.Failed == nil {
+		cfg.Failed = func() {}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -21,8 +21,16 @@ import (
 	"postrider/config"
 )
 
-// Open opens the modules that c names, as one backend.
+// Open opens the modules that c names, as one backend. Where a daemon runs that may
+// know a module which is not there, it is asked for all of them.
 func Open(c *config.Config, logger *slog.Logger) (auth.Backend, error) {
+	if missing := missing(c); missing != "" && DaemonRuns(c) {
+		logger.Info("authdaemond is asked for all accounts: authmodulelist names a module that is not built in",
+			"module", missing, "socket", AuthdaemonSocket(c))
+		named := *c
+		named.Modules = []string{"authdaemon"}
+		c = &named
+	}
 	opened, err := OpenModules(c, logger)
 	if err != nil {
 		return nil, err
@@ -101,6 +109,9 @@ func offer(c *config.Config) (*auth.Offer, error) {
 			return nil, fmt.Errorf("AUTH_SECRETFILE: %s has %d bytes, not 16 to 65536", c.AuthSecretFile, len(o.Secret))
 		}
 	}
+	if o.Tokens, err = tokens(c); err != nil {
+		return nil, err
+	}
 	return auth.NewOffer(o), nil
 }
 
@@ -136,6 +147,7 @@ func modules() []module {
 		{"authpgsql", openTable("authpgsqlrc", pgsql.Open)},
 		{"authsqlite", openTable("authsqliterc", sqlite.Open)},
 		{"authldap", openLDAP},
+		{"authdaemon", openAuthdaemon},
 	}
 }
 

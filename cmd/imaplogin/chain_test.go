@@ -81,13 +81,13 @@ func TestChainOutcomes(t *testing.T) {
 		text   string
 		wanted error
 	}{
-		"rejects":          {`exec "$@"`, auth.ErrRejected},
-		"begins anew":      {`exec "$AUTHUSER" imaplogin "$AUTHARGV1"`, auth.ErrTemporary},
-		"dies":             {`kill -KILL $$`, auth.ErrTemporary},
-		"ends":             {`exit 0`, auth.ErrTemporary},
-		"fails":            {`exit 1`, auth.ErrTemporary},
-		"talks nonsense":   {`echo nonsense >&4; exit 0`, auth.ErrTemporary},
-		"talks too much":   {`printf '{"Outcome":"accepted","Dir":"' >&4; head -c 2000000 /dev/zero 2>/dev/null | tr "\\0" x >&4 2>/dev/null; exec sleep 100`, auth.ErrTemporary},
+		"rejects":        {`exec "$@"`, auth.ErrRejected},
+		"begins anew":    {`exec "$AUTHUSER" imaplogin "$AUTHARGV1"`, auth.ErrTemporary},
+		"dies":           {`kill -KILL $$`, auth.ErrTemporary},
+		"ends":           {`exit 0`, auth.ErrTemporary},
+		"fails":          {`exit 1`, auth.ErrTemporary},
+		"talks nonsense": {`echo nonsense >&4; exit 0`, auth.ErrTemporary},
+		"talks too much": {`printf '{"Outcome":"accepted","Dir":"' >&4; head -c 2000000 /dev/zero 2>/dev/null | tr "\\0" x >&4 2>/dev/null; exec sleep 100`, auth.ErrTemporary},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,6 +2,7 @@ package imaplogin
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,11 +19,12 @@ import (
 	"postrider/cmd/accounts"
 	"postrider/cmd/logs"
 	"postrider/config"
+	"postrider/sasl"
 )
 
 // Module is what a module is started with.
 type Module struct {
-	Name        string // authuserdb, or authdaemon, which asks what the settings say
+	Name        string // a word of authmodulelist
 	Config      *config.Config
 	Logger      *slog.Logger
 	Environment []string
@@ -30,7 +32,7 @@ type Module struct {
 }
 
 // ModuleNames are the modules that this program can be.
-func ModuleNames() []string { return append(accounts.Names(), "authdaemon") }
+func ModuleNames() []string { return accounts.Names() }
 
 const (
 	// credentialsDescriptor is where a module finds them.
@@ -85,7 +87,7 @@ func expiring(ctx context.Context, second string) (context.Context, context.Canc
 
 // readCredentials reads what stands on descriptor 3.
 func readCredentials() ([]byte, error) {
-	if !descriptorOpen(credentialsDescriptor) {
+	if !given(credentialsDescriptor) {
 		return nil, errors.New("AUTHFAILURE: no credentials on descriptor 3; a module is started by imaplogin")
 	}
 	var all []byte
@@ -105,22 +107,49 @@ func readCredentials() ([]byte, error) {
 	return nil, errors.New("the credentials are too long")
 }
 
-// ask asks the module's accounts.
+// ask asks the module's accounts. A kind of credentials that they do not know is for
+// another module.
 func (m Module) ask(ctx context.Context, record []byte, env environment) (*auth.Identity, error) {
 	fields := strings.Split(string(record), "\n")
-	if len(fields) < 4 || fields[1] != "login" {
-		return nil, auth.ErrRejected // a kind of credentials that is another module's
+	if len(fields) < 4 {
+		return nil, auth.ErrRejected
 	}
 	c := *m.Config
-	if m.Name != "authdaemon" {
-		c.Modules = []string{m.Name}
-	}
+	c.Modules = []string{m.Name}
 	backend, err := accounts.Open(&c, logs.Quiet(m.Logger))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", auth.ErrTemporary, err)
 	}
-	r := auth.Request{Login: fields[2], Service: fields[0], Remote: env.remote(), TLS: env.on("IMAP_TLS")}
-	return backend.Authenticate(ctx, r, fields[3])
+	r := auth.Request{Service: fields[0], Remote: env.remote(), TLS: env.on("IMAP_TLS")}
+	mechanism := strings.ToUpper(fields[1])
+	switch judge, able := backend.(auth.ChallengeVerifier); {
+	case fields[1] == "login":
+		r.Login = fields[2]
+		return backend.Authenticate(ctx, r, fields[3])
+	case able && slices.Contains(sasl.CRAMMechanisms(), mechanism):
+		return answer(ctx, judge, r, mechanism, fields[2], fields[3])
+	}
+	return nil, auth.ErrRejected
+}
+
+// answer has a challenge and its response judged, which are handed on in base64.
+func answer(ctx context.Context, judge auth.ChallengeVerifier, r auth.Request, mechanism, challenge, response string) (*auth.Identity, error) {
+	asked, err := base64.StdEncoding.DecodeString(challenge)
+	if err != nil {
+		return nil, auth.ErrRejected
+	}
+	said, err := base64.StdEncoding.DecodeString(response)
+	if err != nil {
+		return nil, auth.ErrRejected
+	}
+	if r.Login, _, err = sasl.ParseCRAM(said); err != nil {
+		return nil, auth.ErrRejected
+	}
+	id, err := judge.VerifyChallenge(ctx, r, mechanism, string(asked), string(said))
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, auth.ErrRejected
+	}
+	return id, err
 }
 
 // enter becomes the account and runs the next program. It returns only if that fails.

@@ -56,10 +56,10 @@ func Report(outcome string, env []string) error {
 	if t.Dir, err = os.Getwd(); err != nil {
 		return err
 	}
-	f := os.NewFile(reportDescriptor, "report")
-	if f == nil {
+	if !given(reportDescriptor) {
 		return errors.New("nobody asked for a report")
 	}
+	f := os.NewFile(reportDescriptor, "report")
 	defer f.Close()
 	if err := json.NewEncoder(f).Encode(t); err != nil {
 		return err
@@ -142,8 +142,9 @@ func numbers(text string) (all []int, err error) {
 	return all, nil
 }
 
-// descriptorOpen reports whether somebody gave us a descriptor.
-func descriptorOpen(fd int) bool {
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	return err == nil
+// given reports whether a descriptor is one that we were started with: those that this
+// program has opened itself, the runtime's too, do not outlive an exec.
+func given(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC == 0
 }

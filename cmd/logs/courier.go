@@ -10,18 +10,20 @@ import (
 )
 
 // courier writes lines as Courier does: a severity that courierlogger takes off, and
-// text. Events of the table have Courier's text, others their message and attributes.
+// text; to the journal, the severity in the journal's form. Events of the table have
+// Courier's text, others their message and attributes.
 type courier struct {
-	level slog.Leveler
-	attrs attrs
-	group string
+	level   slog.Leveler
+	journal bool
+	attrs   attrs
+	group   string
 
 	mu *sync.Mutex // of w
 	w  io.Writer
 }
 
 func newCourier(w io.Writer, level slog.Leveler) *courier {
-	return &courier{level: level, mu: new(sync.Mutex), w: w}
+	return &courier{level: level, journal: isJournal(w), mu: new(sync.Mutex), w: w}
 }
 
 // Enabled implements slog.Handler.
@@ -55,6 +57,9 @@ func (h *courier) Handle(_ context.Context, r slog.Record) error {
 		if e.message == r.Message && r.Level < slog.LevelError {
 			line = e.line(all)
 		}
+	}
+	if h.journal {
+		line = journalLine(line)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -2,8 +2,12 @@ package logs_test
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"postrider/cmd/logs"
@@ -44,6 +48,30 @@ func TestCourier(t *testing.T) {
 		if got := out.String(); got != c.line+"\n" {
 			t.Errorf("%s\n got %q\nnot %q", c.message, got, c.line)
 		}
+	}
+}
+
+// TestJournal: in the journal a line has its severity in the journal's form.
+func TestJournal(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var st syscall.Stat_t
+	if err := syscall.Fstat(int(w.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("JOURNAL_STREAM", fmt.Sprintf("%d:%d", st.Dev, st.Ino))
+	l := logs.New(&config.Config{LogFormat: "courier", LogLevel: "debug"}, w)
+	l.Debug("connection", "ip", "192.0.2.7", "port", 77)
+	l.Info("session ended", "how", "interrupted", "user", "joe", "ip", "192.0.2.7", "port", 77)
+	l.Error("it is broken")
+	w.Close()
+	got, err := io.ReadAll(r)
+	wanted := "<7>Connection, ip=[::ffff:192.0.2.7], port=[77]\n<5>NOTICE: Disconnected during shutdown by signal, user=joe, ip=[::ffff:192.0.2.7], port=[77]\n<3>it is broken\n"
+	if err != nil || string(got) != wanted {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 

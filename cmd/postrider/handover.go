@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"postrider/account"
 	"postrider/auth"
@@ -65,14 +66,16 @@ func (h *handover) Session(ctx context.Context, c *wire.Conn, l *login.Result, r
 		return refuse(c, fmt.Errorf("opening the account: %w", err))
 	}
 	defer a.Close()
-	logger := h.logger.With("user", id.Login, "ip", remote.Addr().String(), "port", remote.Port())
+	logger := h.logger.With("user", id.Login, "ip", remote.Addr().String(), "port", remote.Port(), "tls", l.TLS)
 	sc := sessionConfig(h.config, id.Login, logger)
 	sc.Account, sc.Conn, sc.FirstTag, sc.FirstText = a, c, l.Tag, "LOGIN Ok."
 	defer transcribe(h.config, root, c, logger)()
 	emptyTrash(ctx, h.config, a, logger)
+	began := time.Now()
+	logger.Info("login")
 	stats, err := session.Run(ctx, sc)
 	received, sent := c.Counts()
-	logger.Info("session ended", "how", stats.Ending.String(), "headers", stats.HeaderBytes, "body", stats.BodyBytes, "rcvd", received, "sent", sent)
+	logger.Info("session ended", "how", stats.Ending.String(), "headers", stats.HeaderBytes, "body", stats.BodyBytes, "rcvd", received, "sent", sent, "time", int(time.Since(began).Seconds()))
 	if stats.Ending == wire.EndDisconnected {
 		return nil // clients leave without LOGOUT every day
 	}

@@ -49,6 +49,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newVerifyIdle())
 	root.AddCommand(newImaplogin(), newModule())
 	root.AddCommand(newPrograms()...)
+	root.AddCommand(newAuthdaemond())
 	root.AddCommand(newTools()...)
 	return root
 }

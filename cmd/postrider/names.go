@@ -12,7 +12,7 @@ import (
 func calledAs(argv0 string) []string {
 	name := filepath.Base(argv0)
 	switch {
-	case name == "imapd", name == "imaplogin", slices.Contains(toolNames(), name),
+	case name == "imapd", name == "imaplogin", name == "authdaemond", slices.Contains(toolNames(), name),
 		slices.ContainsFunc(programs(), func(p program) bool { return p.name == name }):
 		return []string{name}
 	case slices.Contains(imaplogin.ModuleNames(), name):

@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"postrider/auth"
-	"postrider/cmd/accounts"
 	"postrider/cmd/certificates"
 	"postrider/config"
+	"postrider/metrics"
 	"postrider/serve"
 )
 
@@ -47,20 +47,34 @@ func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	if err := giveUpRoot(c.User); err != nil {
-		return err
-	}
-	backend, err := accounts.Open(c, logger)
+	figures, err := listenMetrics(c.Metrics)
 	if err != nil {
 		return err
 	}
-	return serveAccounts(ctx, c, logger, listeners, backend)
+	others, err := listenForOthers(c, logger)
+	if err != nil {
+		return err
+	}
+	if err := giveUpRoot(c.User); err != nil {
+		return err
+	}
+	backend, err := others.accounts(c)
+	if err != nil {
+		return err
+	}
+	defer others.serve(ctx)()
+	return serveAccounts(ctx, c, logger, listeners, figures, backend)
 }
 
-// serveAccounts serves the accounts of a backend, as it stands, on open listeners.
-func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, backend auth.Backend) error {
+// serveAccounts serves the accounts of a backend, as it stands, on open listeners, and
+// the server's figures on another, unless that is nil.
+func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, figures net.Listener, backend auth.Backend) error {
 	syscall.Umask(int(c.Umask))
-	house, closeHouse, err := openHouse(c, logger)
+	w, err := openWatch(c, logger)
+	if err != nil {
+		return err
+	}
+	house, closeHouse, err := openHouseOver(c, logger, w)
 	if err != nil {
 		return err
 	}
@@ -89,7 +103,12 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 	for _, l := range listeners {
 		logger.Info("listening", "address", l.Addr().String(), "tls", l.ImplicitTLS)
 	}
-	err = serve.New(sc).Serve(ctx, listeners...)
+	server := serve.New(sc)
+	if figures != nil {
+		end := tellMetrics(ctx, figures, metrics.Sources{Server: server.Stats, House: house.Stats, Watch: w.Stats, Version: version()}, logger)
+		defer end()
+	}
+	err = server.Serve(ctx, listeners...)
 	logger.Info("stopped", "err", err)
 	return err
 }
