@@ -60,7 +60,9 @@ func TestLogger(t *testing.T) {
 	if out, err := c.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
 	}
-	await(t, log, func() bool { return regexp.MustCompile(`<18>.{15} by pipe: one\n<22>.{15} by pipe: two\n`).MatchString(log.String()) })
+	await(t, log, func() bool {
+		return regexp.MustCompile(`<18>.{15} by pipe: one\n<22>.{15} by pipe: two\n`).MatchString(log.String())
+	})
 }
 
 // TestLoggerDaemon: each logger stops, and passes SIGHUP on, in the other's place; ours
