@@ -9,6 +9,7 @@
 # make bench-growth  what one thing costs in folders of 1,000 to 1,000,000 messages
 # make bench-promises  what each promise costs, with it and without
 # make pam         the program that asks PAM; it alone links C
+# make bench-dovecot  the table of docs/benchmark.md, both servers measured (root)
 # make lint        gofmt, vet, staticcheck, known vulnerabilities
 
 export CGO_ENABLED ?= 0
@@ -22,7 +23,7 @@ SEED ?= 1
 NAMES = imapd imaplogin authuserdb authdaemon couriertcpd courierlogger couriertls imapd.rc imapd-ssl \
 	imapd-ssl.rc mkimapdcert authtest authpasswd authenumerate userdb makeuserdb userdbpw pw2userdb
 
-.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth bench-promises clean
+.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth bench-promises bench-dovecot clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -60,6 +61,11 @@ lint:
 
 bench-growth:
 	GO=$(GO) scripts/growth.sh
+
+MESSAGES ?= 10000
+
+bench-dovecot:
+	scripts/compare.sh $(MESSAGES)
 
 bench-promises:
 	GO=$(GO) scripts/promises.sh

@@ -42,7 +42,7 @@ var mayImport = map[string]string{
 	"login":   "imap wire auth sasl",
 	"session": "mail imap wire message search mailbox account",
 	// 5: listeners
-	"serve": "imap wire login auth certificate", // imap: floors 4 and 5 are those that make a status
+	"serve": "imap wire login auth certificate sasl", // imap: floors 4 and 5 are those that make a status
 	// 6: settings and figures
 	"config":  "",
 	"metrics": "serve account watch",

@@ -61,7 +61,13 @@ func Open(f Files) (*Store, error) {
 	}
 	// One value for all handshakes, since it holds the keys of session tickets.
 	s.config = &tls.Config{MinVersion: max(f.MinVersion, tls.VersionTLS12), NextProtos: f.Protocols,
-		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return s.choose(h, localOf(h.Conn)), nil }}
+		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			chosen := s.choose(h, localOf(h.Conn))
+			if told, ok := h.Conn.(interface{ Chosen(*tls.Certificate) }); ok {
+				told.Chosen(chosen)
+			}
+			return chosen, nil
+		}}
 	if f.Verify != VerifyNone {
 		if err := s.trust(); err != nil {
 			return nil, err

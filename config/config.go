@@ -41,6 +41,12 @@ type Config struct {
 	DovecotMode    fs.FileMode
 	DovecotOwner   string // user, or user:group; empty: as who starts it
 
+	PasswdFile, ShadowFile string // of the system's accounts
+	PAMHelper              string // program that asks PAM
+	AuthpipeProgram        string // program that knows the accounts, in authpipe's way
+	AuthProgram            string // the same in our own
+	AuthProcesses          int    // of either
+
 	DefaultDomain    string   // with its separator, such as "@example.com"
 	DomainSeparators string   // what else a domain may begin with
 	DefaultOptions   string   // of accounts, in Courier's form
@@ -48,6 +54,7 @@ type Config struct {
 	ChannelBinding   bool     // SCRAM's -PLUS forms
 	AuthSecretFile   string   // empty: a new secret
 	OAuth            OAuth
+	ACME             ACME
 	AuthCacheTTL     time.Duration // of passwords that were right; 0: none are kept
 
 	Maildir string // where an account does not say, below its home
@@ -101,6 +108,16 @@ type OAuth struct {
 	ClientID         string   // who asks
 	ClientSecretFile string
 	CACert           string // PEM file of the authorities that vouch for the provider
+}
+
+// ACME says how certificates are got by themselves.
+type ACME struct {
+	Names     []string // of hosts; empty: they are not
+	Email     string
+	Directory string // address of the authority; empty: Let's Encrypt
+	CACert    string // PEM file of the authorities that vouch for it
+	Dir       string // where the account and the certificates are kept
+	Address   string // where challenges are answered
 }
 
 // Purge says that what has lain in a folder for so many days is removed.

@@ -11,6 +11,7 @@ import (
 
 	"postrider/auth"
 	"postrider/imap"
+	"postrider/sasl"
 	"postrider/wire"
 )
 
@@ -32,7 +33,13 @@ type Config struct {
 	Timeout      time.Duration                    // of the whole login; 0 is 60 s
 	// Subject is the fields of the client's certificate, by name, if there is one that
 	// was verified; nil: certificates are not asked for.
-	Subject     func(net.Conn) map[string]string
+	Subject func(net.Conn) map[string]string
+	// External is the name of the field of it that says who the client is (EXTERNAL);
+	// empty: none does.
+	External string
+	// Bindings are what an authentication can be tied to the connection with; nil: that
+	// is not offered.
+	Bindings    func(net.Conn) sasl.Bindings
 	FailDelay   time.Duration // after a failure, doubled with each, at most 8 s; 0 is 1 s
 	MaxFailures int           // 0 is 10
 	Failed      func()        // called for each login that fails; nil: nobody counts
@@ -69,6 +76,7 @@ const (
 // ErrEnded; the caller then closes the connection.
 func Run(ctx context.Context, c *wire.Conn, cfg Config) (*Result, error) {
 	a := newAttempt(cfg)
+	a.conn = c
 	// The whole login has one time, however the client spreads its bytes.
 	limited, cancel := context.WithTimeout(ctx, a.cfg.Timeout)
 	defer cancel()
@@ -100,6 +108,8 @@ type attempt struct {
 	failures int
 	delay    time.Duration
 	named    bool // the client's ID is logged
+	conn     *wire.Conn
+	peer     *auth.Request // what TLS proved of the client; nil: not looked at
 	result   *Result
 }
 
@@ -178,7 +188,26 @@ func (a *attempt) mechanisms() []auth.Mechanism {
 }
 
 func (a *attempt) request(login string) auth.Request {
-	return auth.Request{Login: login, Service: a.cfg.Service, Remote: a.cfg.Remote, TLS: a.tls}
+	r := auth.Request{Login: login, Service: a.cfg.Service, Remote: a.cfg.Remote, TLS: a.tls}
+	if a.tls && a.conn != nil {
+		if a.peer == nil {
+			a.peer = a.proved(a.conn.NetConn())
+		}
+		r.External, r.Bindings = a.peer.External, a.peer.Bindings
+	}
+	return r
+}
+
+// proved is what TLS has proved of the client.
+func (a *attempt) proved(conn net.Conn) *auth.Request {
+	var r auth.Request
+	if a.cfg.External != "" && a.cfg.Subject != nil {
+		r.External = a.cfg.Subject(conn)[strings.ToUpper(a.cfg.External)]
+	}
+	if a.cfg.Bindings != nil {
+		r.Bindings = a.cfg.Bindings(conn)
+	}
+	return &r
 }
 
 // State is always the first: a login ends the conversation.

@@ -38,6 +38,8 @@ type backing struct {
 	// not believed if one did since.
 	inserted int
 
+	scratch sync.Pool // *[]index.Message: rows on their way into columns
+
 	mu    sync.RWMutex
 	file  *index.Snapshot
 	shut  bool
@@ -76,7 +78,16 @@ func (c *chunk) load() *columns {
 }
 
 func (f *backing) read(i int, c *chunk) (*columns, error) {
-	rows, err := f.rows(i)
+	room, ok := f.scratch.Get().(*[]index.Message)
+	if !ok {
+		room = new([]index.Message)
+		*room = make([]index.Message, 0, index.ChunkLen)
+	}
+	defer func() {
+		clear((*room)[:cap(*room)]) // the names
+		f.scratch.Put(room)
+	}()
+	rows, err := f.rows(i, *room)
 	if err == nil && (len(rows) != c.n || rows[c.n-1].UID != c.last) {
 		err = fmt.Errorf("chunk %d does not hold what its row says", i)
 	}
@@ -91,13 +102,14 @@ func (f *backing) read(i int, c *chunk) (*columns, error) {
 	return b, nil
 }
 
-func (f *backing) rows(i int) ([]index.Message, error) {
+// rows reads a chunk into room.
+func (f *backing) rows(i int, room []index.Message) ([]index.Message, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.shut {
 		return nil, errShut
 	}
-	return f.file.Chunk(i, make([]index.Message, 0, index.ChunkLen))
+	return f.file.Chunk(i, room)
 }
 
 func (f *backing) columns(rows []index.Message) *columns {

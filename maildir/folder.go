@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ func (o Options) withDefaults() Options {
 type Folder struct {
 	o                  Options
 	dir, tmp, new, cur vfs.Dir
+	rooms              sync.Pool // *room
 }
 
 // OpenFolder opens the Maildir in dir, which becomes the folder's to close, also

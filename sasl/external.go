@@ -35,34 +35,3 @@ func (e *external) Next(ctx context.Context, response []byte) ([]byte, bool, err
 	}
 	return nil, true, nil
 }
-
-// Anonymous returns one exchange of ANONYMOUS (RFC 4505). The response is a trace
-// that the client leaves of itself, of 255 characters at most; it proves nothing.
-func Anonymous(accept func(ctx context.Context, trace string) error) Server {
-	return &anonymous{accept: accept}
-}
-
-type anonymous struct {
-	accept func(ctx context.Context, trace string) error
-	asked  bool
-}
-
-func (a *anonymous) Next(ctx context.Context, response []byte) ([]byte, bool, error) {
-	if response == nil && !a.asked {
-		a.asked = true
-		return []byte{}, false, nil
-	}
-	// RFC 4505 section 2: message = [ email / token ], token = 1*255TCHAR
-	if !utf8.Valid(response) || utf8.RuneCount(response) > 255 {
-		return nil, false, ErrMalformed
-	}
-	for _, b := range response {
-		if b < ' ' || b == 0x7f {
-			return nil, false, ErrMalformed
-		}
-	}
-	if err := a.accept(ctx, string(response)); err != nil {
-		return nil, false, err
-	}
-	return nil, true, nil
-}

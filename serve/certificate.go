@@ -12,7 +12,10 @@ import (
 )
 
 // Certificate is how the server does its handshakes.
-type Certificate struct{ store *certificate.Store }
+type Certificate struct {
+	store *certificate.Store
+	bind  bool // keep what channel bindings need
+}
 
 // LoadCertificate reads a certificate with its chain, and its key; keyFile ""
 // means that the key is in certFile too. minVersion is one of crypto/tls.
@@ -27,14 +30,21 @@ func LoadCertificates(files certificate.Files) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Certificate{store}, nil
+	return &Certificate{store: store}, nil
 }
+
+// OfferBindings keeps of each handshake what can tie an authentication to it. It is
+// called before the first.
+func (c *Certificate) OfferBindings() { c.bind = true }
 
 // handshake makes a connection a TLS one. It runs in a goroutine of its own, so
 // that the stack it needed goes with it.
 func (c *Certificate) handshake(ctx context.Context, conn net.Conn, limit time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if c.bind {
+		conn = &choice{Conn: conn}
+	}
 	secured := tls.Server(conn, c.store.Config())
 	result := make(chan error)
 	go func() { result <- secured.HandshakeContext(ctx) }()

@@ -34,6 +34,7 @@ type Config struct {
 	StartTLS bool         // offer it on the plain listeners
 	// RequireTLS refuses passwords on a connection without TLS.
 	RequireTLS bool
+	External   string // field of a client's certificate that says who it is; empty: none
 
 	MaxConnections int // in all; 0: no limit
 	MaxPerAddress  int // from one address, an IPv6 network of 64 bits counting as one; 0: no limit
@@ -260,9 +261,13 @@ func (s *Server) loginConfig(ctx context.Context, remote netip.AddrPort, implici
 		Remote:       remote,
 		Capabilities: s.config.Handover.Capabilities(),
 		Subject:      subject,
+		External:     s.config.External,
 		Timeout:      s.config.LoginTimeout,
 		Failed:       func() { s.count(func(now *Stats) { now.Failures++ }) },
 		Logger:       logger,
+	}
+	if s.config.TLS != nil && s.config.TLS.bind {
+		c.Bindings = bindings
 	}
 	if s.config.TLS != nil && s.config.StartTLS && !implicit {
 		c.StartTLS = func(conn net.Conn) (net.Conn, error) {

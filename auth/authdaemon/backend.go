@@ -19,7 +19,15 @@ import (
 // A daemon that is not there, does not answer in time, or answers with nothing is a
 // temporary failure. What the protocol cannot carry, such as a login with a line feed
 // in it, is rejected without being asked for.
-type Backend struct{ caller caller }
+type Backend struct{ caller asker }
+
+// asker carries requests to who answers them: a socket, or a program.
+type asker interface {
+	// call returns the whole answer to a request, "" if there is none.
+	call(ctx context.Context, r auth.Request, request string) (string, error)
+	// stream has an answer read line by line.
+	stream(ctx context.Context, request string, read func(next func() (string, error)) error) error
+}
 
 var _ interface {
 	auth.Backend

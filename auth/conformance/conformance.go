@@ -29,6 +29,10 @@ type Fixture struct {
 	// password; "" if the backend has none such.
 	Locked, Expired string
 
+	// ClearOnly says that the backend judges challenges, but has nothing to judge those
+	// of this account with.
+	ClearOnly bool
+
 	// Changes says that ChangePassword changes something that the fixture owns.
 	Changes bool
 
@@ -185,6 +189,14 @@ func disabled(t *testing.T, f Fixture) {
 	}
 	if _, err := guard.Authenticate(t.Context(), f.request(f.Disabled), "not"+f.Password); !errors.Is(err, auth.ErrRejected) {
 		t.Errorf("wrong password: %v", err)
+	}
+	// By another mechanism it may have nothing to prove the password with; in it comes
+	// by none.
+	for _, m := range offered(f) {
+		id, _, err := talk(t, m, f.request(""), f.Disabled, f.Password)
+		if id != nil || !errors.Is(err, auth.ErrDisabled) && (m.Clear || !errors.Is(err, auth.ErrRejected)) {
+			t.Errorf("%s: got %v, %v", m.Name, id, err)
+		}
 	}
 }
 

@@ -34,8 +34,8 @@ func TestConformanceOfForms(t *testing.T) {
 		t.Run(stored[:6], func(t *testing.T) {
 			conformance.Test(t, func(t *testing.T) conformance.Fixture {
 				path := filepath.Join(t.TempDir(), "userdb")
-				write(t, path, "# accounts\nother\tuid=1|gid=1|home=/o|systempw="+ssha+"\njohn\tuid=990|gid=990|home=/h|systempw="+stored+"\nlocked\tuid=1|gid=1|home=/l|systempw=!"+ssha+"\n")
-				return conformance.Fixture{Backend: open(t, path), Login: "john", Password: "secret", Locked: "locked", Changes: true}
+				write(t, path, "# accounts\nother\tuid=1|gid=1|home=/o|systempw="+ssha+"\njohn\tuid=990|gid=990|home=/h|systempw="+stored+"\nlocked\tuid=1|gid=1|home=/l|systempw=!"+ssha+"\noff\tuid=1|gid=1|home=/f|options=disableimap=1|systempw="+stored+"\n")
+				return conformance.Fixture{Backend: open(t, path), Login: "john", Password: "secret", Locked: "locked", Disabled: "off", Changes: true}
 			})
 		})
 	}

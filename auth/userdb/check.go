@@ -10,6 +10,7 @@ import (
 
 // Report is what Check finds.
 type Report struct {
+	Refused   string // why Courier takes nothing of it, in its words; empty: it does
 	Accounts  int
 	Duplicate string   // a name that stands twice, which Courier does not take; empty: none
 	Mistakes  []string // lines that are passed over, with file, line and reason
@@ -19,13 +20,14 @@ type Report struct {
 
 // Check reads the userdb at path as a server would, by the rules of makeuserdb(8).
 func Check(path string) (*Report, error) {
-	switch info, err := os.Lstat(path); {
+	info, err := os.Lstat(path)
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: not found.", path) //lint:ignore ST1005 Courier's words
-	case err == nil && info.Mode()&fs.ModeSymlink == 0 && info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("%s: MAY NOT HAVE GROUP OR WORLD PERMISSIONS!!", path)
+		return &Report{Refused: path + ": not found."}, nil
 	case err == nil && info.Mode()&fs.ModeSymlink != 0:
-		return nil, fmt.Errorf("ERROR: Wrong makeuserdb command.\n       (%s is a symbolic link)", path)
+		return &Report{Refused: "ERROR: Wrong makeuserdb command.\n       (" + path + " is a symbolic link)"}, nil
+	case err == nil && info.Mode().Perm()&0o077 != 0:
+		return &Report{Refused: path + ": MAY NOT HAVE GROUP OR WORLD PERMISSIONS!!"}, nil
 	}
 	r := &Report{}
 	seen := make(map[string]bool)
@@ -36,7 +38,7 @@ func Check(path string) (*Report, error) {
 			r.More++
 		}
 	}
-	_, err := readSource(path, func(path, text string) {
+	_, err = readSource(path, func(path, text string) {
 		number := 0
 		for line := range strings.Lines(text) {
 			number++

@@ -143,6 +143,11 @@ type module struct {
 func modules() []module {
 	return []module{
 		{"authuserdb", openUserdb},
+		{"authpam", openPAM},
+		{"authpwd", openPasswd},
+		{"authshadow", openShadow},
+		{"authpipe", openPipe},
+		{"authcustom", openProgram},
 		{"authmysql", openTable("authmysqlrc", mysql.Open)},
 		{"authpgsql", openTable("authpgsqlrc", pgsql.Open)},
 		{"authsqlite", openTable("authsqliterc", sqlite.Open)},

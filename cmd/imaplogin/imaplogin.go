@@ -103,6 +103,8 @@ func (d *door) loginConfig(ctx context.Context, backend auth.Backend) login.Conf
 		Service:      d.env.get("AUTHSERVICE" + d.env.get("TCPLOCALPORT")),
 		Remote:       d.env.remote(),
 		Capabilities: d.capabilities(),
+		Subject:      d.subject,
+		External:     d.Config.External,
 		Timeout:      d.Config.LoginTimeout,
 		FailDelay:    failDelay,
 		Logger:       d.log,

@@ -47,9 +47,8 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
 	root.AddCommand(newVerifyIdle())
-	root.AddCommand(newImaplogin(), newModule())
+	root.AddCommand(newImaplogin(), newModule(), newAuthdaemond())
 	root.AddCommand(newPrograms()...)
-	root.AddCommand(newAuthdaemond())
 	root.AddCommand(newTools()...)
 	return root
 }

@@ -55,9 +55,18 @@ func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error 
 	if err != nil {
 		return err
 	}
+	challenges, err := listenACME(c)
+	if err != nil {
+		return err
+	}
 	if err := giveUpRoot(c.User); err != nil {
 		return err
 	}
+	stop, err := keepCertificates(ctx, c, challenges, logger)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	backend, err := others.accounts(c)
 	if err != nil {
 		return err
@@ -84,6 +93,7 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 		Backend:        backend,
 		StartTLS:       c.StartTLS,
 		RequireTLS:     c.RequireTLS,
+		External:       c.External,
 		MaxConnections: c.MaxConnections,
 		MaxPerAddress:  c.MaxPerAddress,
 		MaxPerNetwork:  c.MaxPerNetwork,
@@ -98,6 +108,9 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 		}
 		if sc.TLS, err = serve.LoadCertificates(files); err != nil {
 			return err
+		}
+		if c.ChannelBinding {
+			sc.TLS.OfferBindings()
 		}
 	}
 	for _, l := range listeners {

@@ -274,8 +274,50 @@ func TestMakeAsCourier(t *testing.T) {
 		if status != c.status || !strings.Contains(out.String(), c.says) {
 			t.Errorf("%s: %d, %s", what, status, out.String())
 		}
+		// What the server cannot read Courier compiles nevertheless.
+		says, theirs := theirMake(t, path)
+		if theirs != c.status && what != "cannot serve" || c.status != 0 && what != "cannot serve" && !strings.Contains(says, c.says) {
+			t.Errorf("%s: Courier says %d, %s", what, theirs, says)
+		}
 	}
 	if got := ours("", userdb.Tool.Make, "-f"); got.status != 1 {
 		t.Error(got)
 	}
+}
+
+// theirMake runs Courier's makeuserdb, a script that names its programs where Debian
+// installs them.
+func theirMake(t *testing.T, path string) (says string, status int) {
+	t.Helper()
+	root := courier(t)
+	text, err := os.ReadFile(filepath.Join(root, "usr/sbin/makeuserdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const installed = "/usr/lib/courier/courier-authlib/makedatprog"
+	if !strings.Contains(string(text), installed) {
+		t.Fatalf("makeuserdb does not name %s", installed)
+	}
+	script := filepath.Join(t.TempDir(), "makeuserdb")
+	if err := os.WriteFile(script, []byte(strings.ReplaceAll(string(text), installed, filepath.Join(root, installed))), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	arch, err := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu*"))
+	if err != nil || len(arch) != 1 {
+		t.Fatal(arch, err)
+	}
+	cmd := exec.Command("perl", script, "-f", path)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(root, "usr/lib")+":"+arch[0])
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if err == nil {
+		if _, err := os.Stat(path + ".dat"); err != nil {
+			t.Errorf("Courier made nothing: %v", err)
+		}
+		return string(out), 0
+	}
+	return string(out), 1
 }

@@ -23,6 +23,8 @@ func (t Tool) Make() int {
 	switch {
 	case err != nil:
 		return t.fail("%v", err)
+	case report.Refused != "":
+		return t.fail("%s", report.Refused)
 	case report.Duplicate != "":
 		return t.fail("Cannot store record for %s - duplicate or out of disk space.", report.Duplicate)
 	}
