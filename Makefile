@@ -7,6 +7,7 @@
 # make coexist     Courier and Postrider on one Maildir at once, 10,000 operations
 # make bench-idle  how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
 # make bench-growth  what one thing costs in folders of 1,000 to 1,000,000 messages
+# make bench-promises  what each promise costs, with it and without
 # make pam         the program that asks PAM; it alone links C
 # make lint        gofmt, vet, staticcheck, known vulnerabilities
 
@@ -21,7 +22,7 @@ SEED ?= 1
 NAMES = imapd imaplogin authuserdb authdaemon couriertcpd courierlogger couriertls imapd.rc imapd-ssl \
 	imapd-ssl.rc mkimapdcert authtest authpasswd authenumerate userdb makeuserdb userdbpw pw2userdb
 
-.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth clean
+.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth bench-promises clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -59,6 +60,9 @@ lint:
 
 bench-growth:
 	GO=$(GO) scripts/growth.sh
+
+bench-promises:
+	GO=$(GO) scripts/promises.sh
 
 fuzz:
 	GO=$(GO) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh

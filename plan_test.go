@@ -44,7 +44,8 @@ var mayImport = map[string]string{
 	// 5: listeners
 	"serve": "imap wire login auth certificate sasl", // imap: floors 4 and 5 are those that make a status
 	// 6: settings and figures
-	"config": "",
+	"config":  "",
+	"metrics": "serve account watch",
 	// a client, to look at servers from outside: it shares nothing with ours
 	"verify": "",
 	// 7: the programs: wiring, so they may import all

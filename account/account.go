@@ -35,6 +35,7 @@ type shared struct {
 	control  string // Config.DovecotControl
 	ledger   Ledger
 	closed   bool
+	removed  bool // and logged
 	tree     *Tree
 	rootAt   time.Time // mtime of root that tree stands for; zero: read again
 	subsAt   time.Time // mtime of the subscriptions that tree stands for
@@ -179,12 +180,31 @@ func (a *Account) List(ctx context.Context) (*Tree, error) {
 // after the directory was read.
 const settled = 2 * time.Second
 
+// rootLocked looks at the root. ErrRemoved: there is nothing to serve any more, and
+// whoever logs in next begins anew. It needs a.mu.
+func (a *shared) rootLocked() (vfs.Info, error) {
+	st, err := a.root.StatSelf()
+	if err == nil && st.Nlink == 0 {
+		return st, a.removedLocked()
+	}
+	return st, err
+}
+
+// removedLocked returns ErrRemoved, and logs that once.
+func (a *shared) removedLocked() error {
+	if !a.removed {
+		a.h.c.Logger.Error("an account's directory was removed or moved away while it was in use", "root", a.root.Path())
+	}
+	a.removed = true
+	return ErrRemoved
+}
+
 // treeLocked needs a.mu.
 func (a *shared) treeLocked() (*Tree, error) {
 	if a.closed {
 		return nil, ErrClosed
 	}
-	st, err := a.root.StatSelf()
+	st, err := a.rootLocked()
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func newAccount(t *testing.T, fsys *memfs.FS) *Account {
 		if err := errors.Join(a.Close(), h.Close()); err != nil {
 			t.Error(err)
 		}
-		if s := h.Stats(); s != (Stats{}) {
+		if s := h.Stats(); s.Accounts != 0 || s.Mailboxes != 0 {
 			t.Errorf("left open: %+v", s)
 		}
 	})

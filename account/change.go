@@ -237,6 +237,9 @@ func (a *Account) subscribe(ctx context.Context, n mail.Name, on bool) error {
 	if err != nil {
 		return err
 	}
+	if _, err := s.rootLocked(); err != nil {
+		return err
+	}
 	defer s.changedLocked()
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.h.c.LockWait, 30*time.Second)) // the lock is INBOX's
 	defer cancel()

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"postrider/mailbox"
@@ -25,6 +24,7 @@ var (
 	ErrHasChildren = errors.New("there are mailboxes below it")
 	ErrIsInbox     = errors.New("not possible with the inbox")
 	ErrClosed      = errors.New("account is closed")
+	ErrRemoved     = errors.New("the account's directory was removed or moved away")
 )
 
 // Watcher gives hints: package watch.
@@ -59,10 +59,10 @@ type HouseConfig struct {
 
 // House owns the open accounts of a process.
 type House struct {
-	c        HouseConfig
-	fsyncs   chan struct{}
-	lookers  chan struct{} // who looks at directories after events were lost
-	readings atomic.Int64
+	c       HouseConfig
+	fsyncs  chan struct{}
+	lookers chan struct{} // who looks at directories after events were lost
+	counts  mailbox.Counts
 
 	compactor mailbox.Compactor
 	purges    purges
@@ -96,9 +96,6 @@ func NewHouse(c HouseConfig) *House {
 // lookers is how many mailboxes are looked at at once after events were lost.
 const lookers = 4
 
-// Readings counts the full readings of a folder's directories since the start.
-func (h *House) Readings() int64 { return h.readings.Load() }
-
 // Config is what one account is opened with.
 type Config struct {
 	Root     string            // path of the Maildir; made if it is not there
@@ -110,15 +107,19 @@ type Config struct {
 	DovecotControl string
 }
 
-// Stats are counts of what is open.
-type Stats struct{ Accounts, Mailboxes int }
+// Stats are a House's figures: what is open, and what all its mailboxes did since the
+// start, those included that are closed.
+type Stats struct {
+	Accounts, Mailboxes int
+	mailbox.Stats
+}
 
-// Stats counts what is open.
+// Stats returns the figures of this moment.
 func (h *House) Stats() Stats {
 	h.mu.Lock()
 	all := slices.Collect(maps.Values(h.accounts))
 	h.mu.Unlock()
-	s := Stats{Accounts: len(all)}
+	s := Stats{Accounts: len(all), Stats: h.counts.Stats()}
 	for _, a := range all {
 		a.mu.Lock()
 		s.Mailboxes += len(a.open)

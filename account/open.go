@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,7 +139,10 @@ func (a *shared) openDirLocked(n mail.Name) (d vfs.Dir, name string, err error) 
 	dir, err := a.h.c.FS.OpenDir(a.root.Path())
 	if err == nil && keyOf(dir) != a.key {
 		dir.Close()
-		return nil, "", fmt.Errorf("open mailbox: %s is another directory now", a.root.Path())
+		return nil, "", a.removedLocked()
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", a.removedLocked()
 	}
 	return dir, "", err
 }
@@ -170,7 +174,7 @@ func (a *shared) openBox(ctx context.Context, o *opened) error {
 		Floor:       func() (mailbox.Marks, error) { return a.ledger.Floor(*o.name.Load()) },
 		Note:        func(m mailbox.Marks) error { return a.ledger.Note(*o.name.Load(), m) },
 		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Compactor: &a.h.compactor, Poll: a.h.c.Poll, Boot: a.h.c.Boot, LockWait: a.h.c.LockWait, Now: a.h.c.Now, Logger: a.h.c.Logger,
-		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, OnReading: func() { a.h.readings.Add(1) },
+		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, Counts: &a.h.counts,
 	}
 	a.h.c.Courier.register(o.folder, &c)
 	a.watch(o, &c)

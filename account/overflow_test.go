@@ -48,7 +48,7 @@ func TestOverflowReadsWhatMovedUnseen(t *testing.T) {
 			stop()
 		}
 		time.Sleep(time.Minute)
-		whole, before := time.Now(), s.h.Readings()
+		whole, before := time.Now(), s.h.Stats().Readings
 		time.Sleep(time.Second)
 		for i := range moved {
 			s.put(fmt.Sprintf("/m/.F%d/new", i), "2.a.h")
@@ -66,7 +66,7 @@ func TestOverflowReadsWhatMovedUnseen(t *testing.T) {
 				t.Errorf("mailbox %d: %d messages", i, n)
 			}
 		}
-		if n := s.h.Readings() - before; n != moved {
+		if n := s.h.Stats().Readings - before; n != moved {
 			t.Errorf("%d readings for %d folders that changed unseen", n, moved)
 		}
 		if n := disk.most.Load(); n < 2 || n > lookers {

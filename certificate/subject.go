@@ -47,7 +47,7 @@ func fieldNames() map[string]string {
 // Describe is the protocol and cipher of a connection in the form of Courier's
 // TLS_CONNECTED_PROTOCOL.
 func Describe(state tls.ConnectionState) string {
-	suite := strings.TrimPrefix(tls.CipherSuiteName(state.CipherSuite), "TLS_")
+	suite := strings.Replace(strings.TrimPrefix(tls.CipherSuiteName(state.CipherSuite), "TLS_"), "_WITH_", "_", 1)
 	bits := 128
 	if strings.Contains(suite, "_256_") || strings.Contains(suite, "CHACHA20") {
 		bits = 256

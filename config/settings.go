@@ -38,6 +38,12 @@ func Settings() []Setting {
 		{"TLS_VERIFYPEER", "NONE", "", "NONE, PEER or REQUIREPEER", "whether clients are asked for certificates, and must have one", verifyPeer},
 		{"TLS_TRUSTCERTS", "", "", "path", "PEM file, or directory of them, of who signs clients' certificates", text(func(c *Config) *string { return &c.TrustCerts })},
 		{"TLS_EXTERNAL", "", "", "field", "field of a client's certificate that says whose it is, such as emailaddress", text(func(c *Config) *string { return &c.External })},
+		{"ACME_NAMES", "", "", "words", "names of this host to get certificates for by ACME, into TLS_CERTFILE; this accepts the authority's terms; empty: none", names(func(c *Config) *[]string { return &c.ACME.Names })},
+		{"ACME_EMAIL", "", "", "address", "where the authority may warn", text(func(c *Config) *string { return &c.ACME.Email })},
+		{"ACME_DIRECTORY", "", "", "address", "the ACME server; empty: Let's Encrypt", text(func(c *Config) *string { return &c.ACME.Directory })},
+		{"ACME_CACERT", "", "", "path", "PEM file of the authorities that vouch for the ACME server; empty: the system's", text(func(c *Config) *string { return &c.ACME.CACert })},
+		{"ACME_DIR", "/var/lib/postrider/acme", "", "path", "where the account and the certificates are kept; the server must be able to write there", text(func(c *Config) *string { return &c.ACME.Dir })},
+		{"ACME_ADDRESS", ":80", "", "address", "where challenges are answered (http-01); the authority asks at port 80", text(func(c *Config) *string { return &c.ACME.Address })},
 		{"IMAPDSTARTTLS", "YES", "", "YES or NO", "offer STARTTLS on the plain listener", yes(func(c *Config) *bool { return &c.StartTLS })},
 		{"IMAP_TLS_REQUIRED", "0", "", "0 or 1", "refuse passwords on a connection without TLS", flag(func(c *Config) *bool { return &c.RequireTLS })},
 
@@ -110,6 +116,7 @@ func Settings() []Setting {
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},
 		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
 		{"LOCK_TIMEOUT", "30", "", "seconds", "for other processes to let go of a mailbox, then NO [INUSE]", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.LockTimeout) })},
+		{"METRICS", "", "", "address:port or unix:path", "where serve answers GET /metrics, in the form of Prometheus, to whoever can reach it; empty: nowhere", metrics},
 		{"LOG_FORMAT", "text", "", "text, json or courier", "form of the log on standard error; courier is for filters of Courier's lines, and what programs started by its chain write", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json", "courier")},
 		{"LOG_LEVEL", "info", "", "debug, info, warn or error", "the least that is logged", choice(func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error")},
 	}

@@ -139,6 +139,28 @@ func names(field func(*Config) *[]string) func(*Config, string) error {
 	}
 }
 
+// metrics reads ADDRESS:PORT, or unix: with a path from the root.
+func metrics(c *Config, s string) error {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		if !strings.HasPrefix(path, "/") {
+			return fmt.Errorf("%q is no path from the root", path)
+		}
+	} else if s != "" {
+		host, port, err := net.SplitHostPort(s)
+		if err != nil {
+			return fmt.Errorf("%q is neither an address with a port, such as 127.0.0.1:9143, nor unix: and a path", s)
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("%q is no port", port)
+		}
+		if host != "" && host != "localhost" && net.ParseIP(host) == nil {
+			return fmt.Errorf("%q is no address", host)
+		}
+	}
+	c.Metrics = s
+	return nil
+}
+
 // wordsOf is a list of the words of a set.
 func wordsOf(field func(*Config) *[]string, of ...string) func(*Config, string) error {
 	return func(c *Config, s string) error {

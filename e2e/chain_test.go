@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,24 +15,30 @@ type mix struct {
 	tcpd  string
 	login []string
 	imapd string
+	env   []string
 }
 
 func (h *courierHouse) mixes() []mix {
 	ourLogin, ourImapd := h.program("imaplogin"), h.program("imapd")
 	return []mix{
-		{"Courier in front", courierTCPD, []string{courierLogin}, ourImapd},
-		{"Courier behind", courierTCPD, []string{ourLogin}, courierImapd},
-		{"ours", courierTCPD, []string{ourLogin}, ourImapd},
-		{"ours with a module", courierTCPD, []string{ourLogin, h.program("authuserdb")}, ourImapd},
-		{"modules as programs", courierTCPD, []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, ourImapd},
-		{"modules as programs, Courier behind", courierTCPD, []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, courierImapd},
+		{"Courier in front", courierTCPD, []string{courierLogin}, ourImapd, nil},
+		{"Courier behind", courierTCPD, []string{ourLogin}, courierImapd, nil},
+		{"ours", courierTCPD, []string{ourLogin}, ourImapd, nil},
+		{"ours with a module", courierTCPD, []string{ourLogin, h.program("authuserdb")}, ourImapd, nil},
+		{"modules as programs", courierTCPD, []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, ourImapd, nil},
+		{"all ours", h.program("couriertcpd"), []string{ourLogin}, ourImapd, nil},
+		{"all ours with a module", h.program("couriertcpd"), []string{ourLogin, h.program("authuserdb")}, ourImapd, nil},
+		{"all ours with modules as programs", h.program("couriertcpd"), []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, ourImapd, nil},
+		{"our couriertcpd", h.program("couriertcpd"), []string{courierLogin}, courierImapd, nil},
+		{"our couriertcpd and imaplogin", h.program("couriertcpd"), []string{ourLogin}, courierImapd, nil},
+		{"modules as programs, Courier behind", courierTCPD, []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, courierImapd, nil},
 	}
 }
 
 // start starts a mix.
 func (m mix) start(t *testing.T, h *courierHouse, env ...string) *chain {
 	t.Helper()
-	return h.listen(t, m.tcpd, env, append(append([]string{}, m.login...), m.imapd, "./Maildir")...)
+	return h.listen(t, m.tcpd, append(env, m.env...), append(append([]string{}, m.login...), m.imapd, "./Maildir")...)
 }
 
 // TestChain: each program of the chain works between Courier's, and logs the same lines.
@@ -39,33 +46,54 @@ func TestChain(t *testing.T) {
 	h := newCourierHouse(t)
 	h.authdaemond(t)
 	for _, m := range h.mixes() {
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			c := m.start(t, h)
-			a := h.account(t)
-			if err := a.deliver("INBOX", numbered("chain", 1)); err != nil {
-				t.Fatal(err)
-			}
-			k := dial(t, c.port)
-			if line := k.line(); !strings.HasPrefix(line, "* OK [CAPABILITY IMAP4rev1 ") {
-				t.Fatalf("the greeting is %q", line)
-			}
+		h.conversation(t, m)
+	}
+}
+
+// TestChainOurAccounts: the accounts are those of our authdaemond, and without one those
+// of the settings.
+func TestChainOurAccounts(t *testing.T) {
+	h := newCourierHouse(t)
+	h.startAuthdaemond(t, h.program("authdaemond"))
+	h.conversation(t, mix{"Courier in front", courierTCPD, []string{courierLogin}, h.program("imapd"), nil})
+	h.conversation(t, mix{"all Courier's", courierTCPD, []string{courierLogin}, courierImapd, nil})
+	h.conversation(t, mix{"ours", courierTCPD, []string{h.program("imaplogin")}, h.program("imapd"), []string{"USERDB=/nowhere"}})
+	h.conversation(t, mix{"the module", courierTCPD, []string{h.program("imaplogin"), h.program("authdaemon")}, h.program("imapd"), []string{"USERDB=/nowhere"}})
+	other := newCourierHouse(t)
+	other.conversation(t, mix{"no daemon", courierTCPD, []string{other.program("imaplogin")}, other.program("imapd"), nil})
+}
+
+// conversation is one client's, from a wrong password to LOGOUT.
+func (h *courierHouse) conversation(t *testing.T, m mix) {
+	t.Helper()
+	t.Run(m.name, func(t *testing.T) {
+		t.Parallel()
+		c := m.start(t, h)
+		a := h.account(t)
+		if err := a.deliver("INBOX", numbered("chain", 1)); err != nil {
+			t.Fatal(err)
+		}
+		k := dial(t, c.port)
+		if line := k.line(); !strings.HasPrefix(line, "* OK [CAPABILITY IMAP4rev1 ") {
+			t.Fatalf("the greeting is %q", line)
+		}
+		if m.imapd != courierImapd { // once for each way to ask: it takes five seconds
 			if all := k.do("LOGIN " + a.user + " wrong"); !strings.HasPrefix(all[len(all)-1], "t NO ") {
 				t.Errorf("a wrong password gets %q", all)
 			}
-			if all := k.ok("LOGIN " + a.user + " " + password); !strings.HasSuffix(all[len(all)-1], "LOGIN Ok.") {
-				t.Errorf("the login is answered %q", all)
-			}
-			k.everyday()
-			k.ok("LOGOUT")
-			if line := k.line(); line != "" {
-				t.Errorf("after LOGOUT comes %q", line)
-			}
 			c.logged(t, `^INFO: LOGIN FAILED, user=`+a.user+`, ip=\[::ffff:127\.0\.0\.1\], port=\[\d+\]$`)
-			c.logged(t, `^INFO: LOGIN, user=`+a.user+`, ip=\[::ffff:127\.0\.0\.1\], port=\[\d+\], protocol=IMAP$`)
-			c.logged(t, `^INFO: LOGOUT, user=`+a.user+`, ip=\[::ffff:127\.0\.0\.1\], port=\[\d+\], headers=\d+, body=\d+, rcvd=\d+, sent=\d+, time=\d+$`)
-		})
-	}
+		}
+		if all := k.ok("LOGIN " + a.user + " " + password); !strings.HasSuffix(all[len(all)-1], "LOGIN Ok.") {
+			t.Errorf("the login is answered %q", all)
+		}
+		k.everyday()
+		k.ok("LOGOUT")
+		if line := k.line(); line != "" {
+			t.Errorf("after LOGOUT comes %q", line)
+		}
+		c.logged(t, `^INFO: LOGIN, user=`+a.user+`, ip=\[::ffff:127\.0\.0\.1\], port=\[\d+\], protocol=IMAP$`)
+		c.logged(t, `^INFO: LOGOUT, user=`+a.user+`, ip=\[::ffff:127\.0\.0\.1\], port=\[\d+\], headers=\d+, body=\d+, rcvd=\d+, sent=\d+, time=\d+$`)
+	})
 }
 
 // everyday is what a client does with the one message of a folder.
@@ -129,6 +157,39 @@ func (k *talk) until(prefix string) string {
 			return line
 		case !strings.HasPrefix(line, "* ") && !strings.HasPrefix(line, "+ "):
 			k.t.Fatalf("instead of %q comes %q", prefix, line)
+		}
+	}
+}
+
+// TestChainCapabilities: before and after the login the same is announced, without what
+// IMAP_CAPABILITY hides of what Courier knew, and with what it never knew; in front of
+// Courier's imapd what that can do.
+func TestChainCapabilities(t *testing.T) {
+	h := newCourierHouse(t)
+	for imapd, c := range map[string]struct{ has, lacks string }{
+		h.program("imapd"): {"IMAP4rev1 UIDPLUS MOVE LITERAL+ SPECIAL-USE", "IDLE SORT NAMESPACE CHILDREN THREAD=REFERENCES"},
+		courierImapd:       {"IMAP4rev1 UIDPLUS ACL", "IDLE SORT MOVE LITERAL+ SPECIAL-USE"},
+	} {
+		s := h.listen(t, courierTCPD, []string{"IMAP_CAPABILITY=IMAP4rev1 UIDPLUS AUTH=CRAM-SHA1"}, h.program("imaplogin"), imapd, "./Maildir")
+		k := dial(t, s.port)
+		greeting := k.line()
+		before := k.ok("CAPABILITY")[0]
+		k.ok("LOGIN " + h.account(t).user + " " + password)
+		after := k.ok("CAPABILITY")[0]
+		for what, words := range map[string][]string{"greeting": strings.Fields(strings.Replace(greeting, "]", " ]", 1)), "before": strings.Fields(before), "after": strings.Fields(after)} {
+			for _, w := range strings.Fields(c.has) {
+				if !slices.Contains(words, w) {
+					t.Errorf("%s, %s: %s is missing in %s", imapd, what, w, words)
+				}
+			}
+			for _, w := range strings.Fields(c.lacks) {
+				if slices.Contains(words, w) {
+					t.Errorf("%s, %s: there is %s in %s", imapd, what, w, words)
+				}
+			}
+		}
+		if strings.Contains(before, "CRAM-SHA1") || !strings.Contains(before, "AUTH=PLAIN") {
+			t.Errorf("the ways to log in are %s", before)
 		}
 	}
 }

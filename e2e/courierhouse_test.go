@@ -56,7 +56,7 @@ func newCourierHouse(t *testing.T) *courierHouse {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"imaplogin", "imapd", "authuserdb", "couriertcpd", "couriertls", "authdaemond"} {
+	for _, name := range []string{"imaplogin", "imapd", "authuserdb", "couriertcpd", "couriertls", "authdaemond", "authdaemon"} {
 		if err := os.Symlink(binary, filepath.Join(h.bin, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -74,8 +74,8 @@ func newCourierHouse(t *testing.T) *courierHouse {
 func (h *courierHouse) users(t *testing.T, root string) {
 	id := strconv.Itoa(mailID)
 	for name, more := range map[string]string{
-		"passwd": "postrider-mail:x:" + id + ":" + id + "::/nonexistent:/bin/sh\ncourier:x:14301:14301::/nonexistent:/bin/sh\n",
-		"group":  "postrider-mail:x:" + id + ":\ncourier:x:14301:\n",
+		"passwd": "postrider-mail:x:" + id + ":" + id + "::/nonexistent:/bin/sh\ncourier:x:14301:14301::/nonexistent:/bin/sh\npostrider-sys:x:14400:14400::/nonexistent:/bin/sh\n",
+		"group":  "postrider-mail:x:" + id + ":\ncourier:x:14301:\npostrider-sys:x:14400:\npostrider-more:x:14402:other,postrider-sys\n",
 	} {
 		text, err := os.ReadFile(filepath.Join("/etc", name))
 		if err != nil {
@@ -138,7 +138,13 @@ func (h *courierHouse) authdaemond(t *testing.T) {
 	if out, err := h.command(nil, "/usr/sbin/makeuserdb").CombinedOutput(); err != nil {
 		t.Fatalf("makeuserdb: %v\n%s", err, out)
 	}
-	_, log := h.start(t, nil, "/usr/lib/courier/courier-authlib/authdaemond")
+	h.startAuthdaemond(t, "/usr/lib/courier/courier-authlib/authdaemond")
+}
+
+// startAuthdaemond starts one, and waits until it answers.
+func (h *courierHouse) startAuthdaemond(t *testing.T, program string) {
+	t.Helper()
+	_, log := h.start(t, []string{"authdaemonvar=/run/courier/authdaemon"}, program)
 	await(t, log, func() bool {
 		c, err := net.Dial("unix", filepath.Join(h.dir, "run/courier/authdaemon/socket"))
 		if err == nil {

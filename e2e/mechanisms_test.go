@@ -2,16 +2,9 @@ package e2e_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -128,10 +121,8 @@ func TestMechanismsOfMbsync(t *testing.T) {
 // nobody, and one without the field do not.
 func TestExternal(t *testing.T) {
 	dir := publicDir(t)
-	ours, theirs := newAuthority(t), newAuthority(t)
-	trust := filepath.Join(dir, "clients.pem")
-	write(t, trust, ours.pem(), 0o644)
-	s := startServer(t, "TLS_VERIFYPEER=PEER", "TLS_TRUSTCERTS="+trust, "TLS_EXTERNAL=emailaddress")
+	ours, theirs := newAuthority(t, dir, "clients"), newAuthority(t, dir, "others")
+	s := startServer(t, "TLS_VERIFYPEER=PEER", "TLS_TRUSTCERTS="+ours.file, "TLS_EXTERNAL=emailaddress")
 	a := s.account(t)
 	for _, c := range []struct {
 		what, file string
@@ -157,58 +148,12 @@ func TestExternal(t *testing.T) {
 	}
 }
 
-// authority signs certificates of clients.
-type authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Clients"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{key, cert}
-}
-
-func (a *authority) pem() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))
-}
-
 // client writes a certificate for an address, with its key, into a file.
 func (a *authority) client(t *testing.T, dir, name, address string) string {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
 	subject := pkix.Name{CommonName: name}
 	if address != "" {
 		subject.ExtraNames = []pkix.AttributeTypeAndValue{{Type: []int{1, 2, 840, 113549, 1, 9, 1}, Value: address}}
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: subject, NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, name+".pem")
-	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})...)
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return certificateFile(t, filepath.Join(dir, name+".pem"), a.sign(t, subject))
 }

@@ -100,8 +100,13 @@ func TestModuleProgram(t *testing.T) {
 // cramRecord is a challenge and a client's response to it.
 func cramRecord(user, secret string) string {
 	const challenge = "<1896.697170952@postoffice.example.net>"
+	encode := base64.StdEncoding.EncodeToString
+	return encode([]byte(challenge)) + "\n" + encode([]byte(user+" "+hmacOf(secret, challenge))) + "\n"
+}
+
+// hmacOf is what CRAM-MD5 makes of a secret and a challenge (RFC 2195 2).
+func hmacOf(secret, challenge string) string {
 	mac := hmac.New(md5.New, []byte(secret))
 	mac.Write([]byte(challenge))
-	encode := base64.StdEncoding.EncodeToString
-	return encode([]byte(challenge)) + "\n" + encode([]byte(user+" "+hex.EncodeToString(mac.Sum(nil)))) + "\n"
+	return hex.EncodeToString(mac.Sum(nil))
 }

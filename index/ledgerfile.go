@@ -114,8 +114,6 @@ func (a *ledgerFile) restart(head []byte) error {
 	switch v := binary.LittleEndian.Uint32(head[8:]); v {
 	case 0: // cut off
 		a.damaged = true
-	case 1: // one frame with the whole state, and no random number
-		a.pos, a.torn = 12, true // it is written anew at the next change
 	case ledgerVersion:
 		a.pos, a.nonce = ledgerHeadLen, [8]byte(head[12:])
 	default:
@@ -187,9 +185,7 @@ func (s *ledgerState) decode(payload []byte) bool {
 			m.uses = strings.Split(uses, " ")
 		}
 		copy(m.id[:], body.bytes(uint64(len(m.id))))
-		if len(body.b) > 0 { // version 1 ends here
-			m.marks.UIDValidity = mail.UIDValidity(body.uint32())
-		}
+		m.marks.UIDValidity = mail.UIDValidity(body.uint32())
 		m.rest = string(body.rest())
 		if r.bad = r.bad || body.bad; !r.bad {
 			s.mailboxes[name] = m

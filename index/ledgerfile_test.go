@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -115,27 +116,23 @@ func checkLedger(t *testing.T, where string, fs *memfs.FS, acked map[mail.Name]M
 	}
 }
 
-// A file of version 1, one frame and no UIDVALIDITY beside the marks, is read.
-func TestLedgerOfVersion1(t *testing.T) {
-	d := testDir(t, memfs.New(memfs.Options{}))
-	b := append(append([]byte(nil), ledgerMagic[:]...), 1, 0, 0, 0)
-	b = appendFrame(b, func(dst []byte) []byte {
-		dst = append(dst, 9, 1, 'A', 20, 0, 0, 1, 'x') // two marks, a length, a use
-		return append(dst, make([]byte, 16)...)
-	})
-	replace(t, d, ledgerName, b)
-	l := testLedger(d, clock)
-	uses, err := l.SpecialUse()
-	if len(uses["A"]) != 1 || err != nil {
-		t.Fatalf("%v %v", uses, err)
-	}
-	if err := l.Note("B", Marks{7, 2, 2}); err != nil {
-		t.Fatal(err)
-	}
-	l = testLedger(d, clock)
-	uses, err = l.SpecialUse()
-	if m, _ := l.Floor("B"); len(uses["A"]) != 1 || err != nil || m.UIDNext != 2 {
-		t.Errorf("after a change: %v %v %v", uses, err, m)
+// A file of another version, older ones included, is refused and not touched.
+func TestLedgerOfAnotherVersion(t *testing.T) {
+	for _, version := range []byte{1, 3, 255} {
+		d := testDir(t, memfs.New(memfs.Options{}))
+		b := append(append([]byte(nil), ledgerMagic[:]...), version, 0, 0, 0)
+		b = append(b, make([]byte, 60)...)
+		replace(t, d, ledgerName, b)
+		l := testLedger(d, clock)
+		if _, err := l.Floor("A"); !errors.Is(err, ErrNewer) {
+			t.Errorf("version %d: read: %v", version, err)
+		}
+		if err := l.Note("A", Marks{7, 2, 2}); !errors.Is(err, ErrNewer) {
+			t.Errorf("version %d: written: %v", version, err)
+		}
+		if now := contents(t, d, ledgerName); !bytes.Equal(now, b) {
+			t.Errorf("version %d: it was touched: %q", version, now)
+		}
 	}
 }
 

@@ -72,6 +72,9 @@ func (j *Journal) WriteSnapshot(modseq mail.ModSeq, head []Record, messages iter
 // Pos is the position in the journal that the snapshot stands for.
 func (w *SnapshotWriter) Pos() int64 { return w.at }
 
+// Size is the length of the file, once it is finished.
+func (w *SnapshotWriter) Size() int64 { return w.pos }
+
 func (w *SnapshotWriter) create() (err error) {
 	if w.f == nil {
 		if w.f, err = w.dir.OpenFile(w.tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600); err != nil {

@@ -42,6 +42,7 @@ type Config struct {
 	Bindings    func(net.Conn) sasl.Bindings
 	FailDelay   time.Duration // after a failure, doubled with each, at most 8 s; 0 is 1 s
 	MaxFailures int           // 0 is 10
+	Failed      func()        // called for each login that fails; nil: nobody counts
 	Logger      *slog.Logger  // nil: none
 }
 
@@ -127,6 +128,9 @@ func newAttempt(cfg Config) *attempt {
 	}
 	if cfg.Greeting == "" {
 		cfg.Greeting = "Postrider ready."
+	}
+	if cfg.Failed == nil {
+		cfg.Failed = func() {}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

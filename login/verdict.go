@@ -49,6 +49,7 @@ func (a *attempt) accept(c *wire.Command, id *auth.Identity, method string) erro
 // guesses waits longer each time; who is told that there is a passing problem does
 // not, but it counts, so that a database which is down is not asked without end.
 func (a *attempt) refuse(ctx context.Context, login, method string, err error) error {
+	a.cfg.Failed()
 	level := slog.LevelInfo
 	if errors.Is(err, auth.ErrTemporary) || errors.Is(err, auth.ErrUnusable) {
 		level = slog.LevelError // the administrator's to mend

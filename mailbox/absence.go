@@ -25,7 +25,7 @@ const (
 // find reads both directories for files with these base names.
 func (v *survey) find(ctx context.Context, bases map[string]mail.UID) (map[string][]mail.MessageFile, error) {
 	found := map[string][]mail.MessageFile{}
-	v.m.countReading()
+	v.m.c.Counts.readings.Add(1)
 	err := v.m.folder.Scan(true, true, func(f mail.MessageFile) bool {
 		if _, ok := bases[f.Base]; ok {
 			found[f.Base] = append(found[f.Base], f)

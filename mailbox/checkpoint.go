@@ -145,6 +145,8 @@ func (m *Mailbox) install(d *snapshotDraft) error {
 	if err != nil {
 		return err
 	}
+	m.c.Counts.snapshots.Add(1)
+	m.c.Counts.snapshotSize.Add(d.w.Size())
 	f := m.newBacking(file)
 	f.uidNext, f.inserted = d.s.uidNext, d.inserted
 	places, i := make([]place, file.Chunks()), 0
@@ -197,6 +199,7 @@ func (m *Mailbox) replaceJournal(c *index.Compaction, b *builder) error {
 		}
 		return err
 	}
+	m.c.Counts.compactions.Add(1)
 	m.epoch++
 	m.sync.renewed(m.epoch)
 	m.newJournal()

@@ -57,8 +57,8 @@ type Config struct {
 	// their directories at once after events were lost. Nil: no bound.
 	Lookers chan struct{}
 
-	// OnReading is called for each full reading of a folder's directories.
-	OnReading func()
+	// Counts is what the mailbox counts in, with others. Nil: nobody asks.
+	Counts *Counts
 
 	// Fsync false trades durability away, knowingly (IMAP_FSYNC=0).
 	Fsync bool

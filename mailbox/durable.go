@@ -53,8 +53,11 @@ func (m *Mailbox) Durable(ctx context.Context, s *Snapshot) error {
 	if !m.c.Fsync {
 		return nil
 	}
-	for {
+	for first := true; ; first = false {
 		wait, lead, err := m.sync.join(s.at)
+		if first && (lead || wait != nil) {
+			m.c.Counts.waiters.Add(1)
+		}
 		switch {
 		case err != nil:
 			return err
@@ -122,7 +125,9 @@ func (m *Mailbox) syncGroup(ctx context.Context) {
 	}
 	if err != nil {
 		m.doubt(err)
+		return
 	}
+	m.c.Counts.syncs.Add(1)
 }
 
 func (y *syncer) takePending() [2]bool {

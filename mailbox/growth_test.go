@@ -57,6 +57,10 @@ func (trust) Covers() bool  { return true }
 func (trust) Drained() bool { return true }
 
 func (t *tree) open() (*mailbox.Mailbox, *maildir.Folder) {
+	return t.openWith(func(*mailbox.Config) {})
+}
+
+func (t *tree) openWith(change func(*mailbox.Config)) (*mailbox.Mailbox, *maildir.Folder) {
 	d, err := vfs.OS().OpenDir(t.root)
 	if err != nil {
 		t.b.Fatal(err)
@@ -65,9 +69,9 @@ func (t *tree) open() (*mailbox.Mailbox, *maildir.Folder) {
 	if err != nil {
 		t.b.Fatal(err)
 	}
-	m, err := mailbox.Open(context.Background(), mailbox.Config{
-		Folder: f, Fsync: true, Now: t.now, Watch: trust{}, Validity: func() (mail.UIDValidity, error) { return 1, nil },
-	})
+	c := mailbox.Config{Folder: f, Fsync: true, Now: t.now, Watch: trust{}, Validity: func() (mail.UIDValidity, error) { return 1, nil }}
+	change(&c)
+	m, err := mailbox.Open(context.Background(), c)
 	if err != nil {
 		t.b.Fatal(err)
 	}

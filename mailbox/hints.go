@@ -245,7 +245,7 @@ func (m *Mailbox) reconcileHints(ctx context.Context) error {
 	}
 	trails, order := m.trails(list)
 	s := m.Snapshot()
-	v := newFindings(s)
+	v, looked := newFindings(s), int64(0)
 	for _, base := range order {
 		t := trails[base]
 		uid, i, known := m.lookup(s, base)
@@ -256,10 +256,12 @@ func (m *Mailbox) reconcileHints(ctx context.Context) error {
 			}
 			t.files = append(t.files, msg.file())
 		}
+		looked = 1
 		if !m.settle(v, base, t.files) && known && t.last == HintWent {
 			v.gone.Add(uid)
 		}
 	}
+	m.c.Counts.hintReadings.Add(looked)
 	if err := m.commit(ctx, v); err != nil {
 		if bearable(err) {
 			return nil // m.full has it tried again; what asks is served meanwhile

@@ -40,6 +40,7 @@ func (m *Mailbox) load(shortcut bool) error {
 	m.sync.renewed(m.epoch)
 	m.newJournal()
 	if found.Damage != nil {
+		m.c.Counts.recover.Add(1)
 		m.log.Error("a journal that cannot be read was put aside", "as", found.Set, "error", found.Damage)
 	}
 	m.loading = true
@@ -221,6 +222,7 @@ func (m *Mailbox) reload(shortcut bool) error {
 // nothing is believed, and goes into a new generation of the journal, since an fsync
 // that failed is never tried again.
 func (m *Mailbox) recover(ctx context.Context) error {
+	m.c.Counts.recover.Add(1)
 	err := m.reload(false)
 	if err == nil {
 		m.full = true
@@ -301,6 +303,7 @@ func (m *Mailbox) write(modseq mail.ModSeq, records ...index.Record) error {
 		}
 		return fmt.Errorf("writing the journal: %w", noSpace(err))
 	}
+	m.c.Counts.batches.Add(1)
 	s := m.Snapshot()
 	b := newBuilder(s, m.infos)
 	m.apply(b, batch)

@@ -7,8 +7,13 @@ import (
 	"time"
 )
 
-// longLock is for how long a lock may be waited for or held before the log says so.
-const longLock = 3 * time.Second
+const (
+	// longLock is for how long a lock may be waited for or held before the log says so.
+	longLock = 3 * time.Second
+
+	// moment is what taking a lock that nobody holds takes at most.
+	moment = time.Millisecond
+)
 
 // lockFolder takes the lock of the folder's directory, which keeps other processes
 // away. Who holds it is perhaps stopped: nobody waits longer than Config.LockWait. The
@@ -20,8 +25,13 @@ func (m *Mailbox) lockFolder(ctx context.Context) (unlock func(), err error) {
 	defer cancel()
 	release, err := m.folder.Dir().Lock(bounded)
 	taken := time.Now()
-	switch waited := taken.Sub(began); {
+	waited := taken.Sub(began)
+	if waited > moment {
+		m.c.Counts.lockWaits.Add(1)
+	}
+	switch {
 	case err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+		m.c.Counts.lockTimeouts.Add(1)
 		m.log.Warn("another process holds the lock of a mailbox", "waited", waited, "error", err)
 		return nil, fmt.Errorf("locking the mailbox: %w", ErrInUse)
 	case err != nil:

@@ -95,6 +95,9 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if m.c.LockWait <= 0 {
 		m.c.LockWait = 30 * time.Second
 	}
+	if m.c.Counts == nil {
+		m.c.Counts = new(Counts)
+	}
 	m.dev, m.ino = c.Folder.Dir().Key()
 	if m.shape = c.shape; m.shape == (shape{}) {
 		m.shape = usual()
@@ -200,6 +203,7 @@ func (m *Mailbox) take(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-late.C:
+		m.c.Counts.lockTimeouts.Add(1)
 		return fmt.Errorf("waiting for another session: %w", ErrInUse)
 	}
 	switch {

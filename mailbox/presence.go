@@ -20,12 +20,6 @@ func (m *Mailbox) departed() bool {
 // nobody needs to look for them.
 func (m *Mailbox) Attended() bool { return m.c.Watch != nil }
 
-func (m *Mailbox) countReading() {
-	if m.c.OnReading != nil {
-		m.c.OnReading()
-	}
-}
-
 func (m *Mailbox) newJournal() {
 	if m.c.NewJournal != nil {
 		m.c.NewJournal()

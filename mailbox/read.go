@@ -107,6 +107,7 @@ func (m *Mailbox) checked(ctx context.Context, msg *Message, file vfs.File) (Ser
 }
 
 func (m *Mailbox) served(msg *Message, file vfs.File) (Served, error) {
+	m.c.Counts.opened.Add(1)
 	s, err := m.folder.Served(msg.file(), file)
 	if err != nil {
 		return nil, fmt.Errorf("reading a message: %w", err)
@@ -245,11 +246,18 @@ func (m *Mailbox) find(ctx context.Context, msg *Message, also func(mail.UID, Se
 // Cached appends the cached bytes of a field to dst; false if there are none.
 func (m *Mailbox) Cached(uid mail.UID, f uint8, dst []byte) ([]byte, bool) {
 	m.stir()
-	return m.cache.Load().Get(uid, index.Field(f), dst)
+	b, ok := m.cache.Load().Get(uid, index.Field(f), dst)
+	if ok {
+		m.c.Counts.cacheHits.Add(1)
+	} else {
+		m.c.Counts.cacheMisses.Add(1)
+	}
+	return b, ok
 }
 
 // PutCached keeps bytes for Cached. It is best effort. All fields of a message at
 // once are one write.
 func (m *Mailbox) PutCached(uid mail.UID, fields ...CacheEntry) {
+	m.c.Counts.cacheFills.Add(1)
 	m.cache.Load().Put(uid, indexEntries(fields)...)
 }

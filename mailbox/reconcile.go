@@ -109,7 +109,7 @@ func (m *Mailbox) reconcile(ctx context.Context, dirs [2]bool) error {
 		m.allNames(s)
 		defer m.forgetNames()
 	}
-	m.countReading()
+	m.c.Counts.readings.Add(1)
 	if dirs == [2]bool{true, true} {
 		clear(m.twins) // they are found again
 	}

@@ -13,8 +13,11 @@ fetchmail:fetchmail tmux:tmux openssl:openssl gcc:gcc git:git make:make dovecot:
 setpriv:util-linux prlimit:util-linux flock:util-linux mkfs.ext4:e2fsprogs unshare:util-linux perl:perl
 mariadbd:mariadb-server pg_ctlcluster:postgresql slapd:slapd ldapadd:ldap-utils gsasl:gsasl /usr/libexec/gam_server:gamin"
 # What Courier's programs need: themselves, their libraries, and a passwd file of the test's own;
-# and fail2ban, which is a service where it is installed.
-UNPACK="courier-base courier-imap courier-authlib courier-authlib-userdb libcourier-unicode4 libgdbm6 libidn12 libnss-wrapper fail2ban"
+# fail2ban, which is a service where it is installed; and the mail servers and the delivery
+# agent that ask for accounts, with their libraries.
+UNPACK="courier-base courier-imap courier-authlib courier-authlib-userdb libcourier-unicode4 libgdbm6 libidn12 libnss-wrapper fail2ban
+courier-authdaemon maildrop libpcre3 postfix libnsl2 libicu72 libsasl2-2 libdb5.3
+exim4-daemon-heavy exim4-base libgnutls-dane0 libspf2-2 libunbound8"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 GO_MIN=1.26
 
@@ -74,6 +77,8 @@ unpack_courier() (
 	for deb in *.deb; do
 		dpkg-deb -x "$deb" "$part/root"
 	done
+	# Only usr and etc are laid over the system, where lib is a link into usr.
+	[ ! -d "$part/root/lib" ] || cp -a "$part/root/lib/." "$part/root/usr/lib"
 	chmod 755 "$part/root"
 	[ -d "$dir" ] || ! mv -T "$part/root" "$dir" 2>/dev/null || return 0
 	cp -a "$part/root/." "$dir" # packages that are new in the list, beside the others

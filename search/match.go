@@ -49,7 +49,8 @@ type eval struct {
 	ctx  context.Context
 	src  Source
 	opt  Options
-	open *opened // the message that is open now
+	keys []*inText // all of the query
+	open *opened   // the message that is open now
 }
 
 // Match returns the indexes, ascending, of the messages that match. Texts in q are
@@ -62,6 +63,7 @@ func Match(ctx context.Context, q mail.Query, src Source, o Options) ([]int, err
 	n := src.Len()
 	verdicts := make([]verdict, n)
 	var hard []int
+	keys := wholeKeys(root, nil)
 	e := &eval{ctx: ctx, src: src, opt: o}
 	for i := range n {
 		if verdicts[i], err = root.eval(e, i, free); err != nil {
@@ -72,7 +74,7 @@ func Match(ctx context.Context, q mail.Query, src Source, o Options) ([]int, err
 		}
 	}
 	err = spread(ctx, o.Workers, hard, func(i int) error {
-		e := &eval{ctx: ctx, src: src, opt: o}
+		e := &eval{ctx: ctx, src: src, opt: o, keys: keys}
 		defer e.close()
 		v, err := root.eval(e, i, open)
 		if errors.Is(err, ErrGone) {
@@ -164,9 +166,9 @@ func compileLeaf(q mail.Query, src Source) (node, error) {
 	case mail.InHeader:
 		return inHeader{field: q.Field, names: []string{q.Field}, text: newNeedle(q.Text)}, nil
 	case mail.InBody:
-		return inText{text: newNeedle(q.Text)}, nil
+		return &inText{text: newNeedle(q.Text)}, nil
 	case mail.InText:
-		return inText{text: newNeedle(q.Text), header: true}, nil
+		return &inText{text: newNeedle(q.Text), header: true}, nil
 	}
 	return nil, fmt.Errorf("a query of unknown type %T", q)
 }
@@ -333,11 +335,32 @@ func (h inHeader) eval(e *eval, i int, limit cost) (verdict, error) {
 type inText struct {
 	text   *needle
 	header bool
+	at     int // in eval.keys
 }
 
-func (inText) cost() cost { return open }
+// wholeKeys appends the keys of a query that look into whole messages.
+func wholeKeys(n node, keys []*inText) []*inText {
+	switch n := n.(type) {
+	case and:
+		for _, part := range n {
+			keys = wholeKeys(part, keys)
+		}
+	case or:
+		keys = wholeKeys(n.b, wholeKeys(n.a, keys))
+	case not:
+		keys = wholeKeys(n.n, keys)
+	case *inText:
+		if !n.text.empty() {
+			n.at = len(keys)
+			keys = append(keys, n)
+		}
+	}
+	return keys
+}
 
-func (t inText) eval(e *eval, i int, limit cost) (verdict, error) {
+func (*inText) cost() cost { return open }
+
+func (t *inText) eval(e *eval, i int, limit cost) (verdict, error) {
 	if limit < open {
 		return unknown, nil
 	}
@@ -348,7 +371,7 @@ func (t inText) eval(e *eval, i int, limit cost) (verdict, error) {
 	if err != nil {
 		return no, err
 	}
-	found, err := o.contains(t.text, t.header)
+	found, err := o.contains(t)
 	return verdictOf(found), err
 }
 
@@ -368,7 +391,7 @@ func (e *eval) message(i int) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.open = &opened{text: text}
+	e.open = &opened{text: text, keys: e.keys, found: make([]bool, len(e.keys))}
 	size, err := text.Size()
 	if err != nil {
 		return nil, err

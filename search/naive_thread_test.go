@@ -298,9 +298,9 @@ func TestFindAcrossBorders(t *testing.T) {
 		n := newNeedle(text(4))
 		want := n.in(hay)
 		for name, rd := range map[string]func() (bool, error){
-			"whole":  func() (bool, error) { return n.inReader(strings.NewReader(hay)) },
-			"octets": func() (bool, error) { return n.inReader(iotest.OneByteReader(strings.NewReader(hay))) },
-			"halves": func() (bool, error) { return n.inReader(iotest.HalfReader(strings.NewReader(hay))) },
+			"whole":  func() (bool, error) { return inReader(n, strings.NewReader(hay)) },
+			"octets": func() (bool, error) { return inReader(n, iotest.OneByteReader(strings.NewReader(hay))) },
+			"halves": func() (bool, error) { return inReader(n, iotest.HalfReader(strings.NewReader(hay))) },
 		} {
 			if got, err := rd(); err != nil || got != want {
 				t.Fatalf("%s: %q in %q: %v, %v, want %v", name, n.folded, hay[max(0, len(hay)-200):], got, err, want)

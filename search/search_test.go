@@ -143,7 +143,7 @@ func TestNeedleAcrossPieces(t *testing.T) {
 	n := newNeedle("Ärger über  Zürich")
 	hay := strings.Repeat("x", 1000) + " ärger\r\nÜBER\tzürich " + strings.Repeat("y", 1000)
 	for size := 1; size < 40; size++ {
-		found, err := n.inReader(&pieces{hay, size})
+		found, err := inReader(n, &pieces{hay, size})
 		if err != nil || !found {
 			t.Fatalf("pieces of %d: %v, %v", size, found, err)
 		}

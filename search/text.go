@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,40 +14,93 @@ import (
 	"postrider/message"
 )
 
-// opened is a message that is open and parsed.
+// opened is a message that is open and parsed, and what is known of the keys that look
+// into it. All keys are looked for at once, since to decode the message is most of the work.
 type opened struct {
-	text Text
-	m    *message.Message
+	text  Text
+	m     *message.Message
+	keys  []*inText
+	found []bool // by inText.at
+	begun bool   // one pass was made, perhaps not to the end
+	ended bool   // what was not found is not there
 }
 
-// contains looks in every text of the message, and in the headers of its parts;
-// with header in its own header, too.
-func (o *opened) contains(n *needle, header bool) (bool, error) {
-	if header {
-		if found, err := o.inHeader(o.m.Root, n); found || err != nil {
-			return found, err
+// contains looks in every text of the message, and in the headers of its parts; for a
+// key with header in its own header, too. The first pass ends where the key is found,
+// since often no other is asked for; the second goes on until all are found.
+func (o *opened) contains(key *inText) (bool, error) {
+	if o.found[key.at] || o.ended {
+		return o.found[key.at], nil
+	}
+	p := &pass{opened: o}
+	if !o.begun {
+		p.asked = key
+	}
+	for _, k := range o.keys {
+		if !o.found[k.at] {
+			p.open = append(p.open, k)
 		}
 	}
-	return o.inBody(o.m.Root, n)
+	o.begun = true
+	err := p.header(o.m.Root, true)
+	if err == nil {
+		err = p.body(o.m.Root)
+	}
+	o.ended = err == nil && !p.over()
+	return o.found[key.at], err
 }
 
-func (o *opened) inBody(p *message.Part, n *needle) (bool, error) {
-	if p.IsText() || isReport(p) {
-		return n.inReader(message.DecodeText(p, o.text))
+// pass is one way through a message.
+type pass struct {
+	*opened
+	open  []*inText // not found yet
+	asked *inText   // where this is found the pass is over; nil: go on
+}
+
+func (p *pass) over() bool { return len(p.open) == 0 || p.asked != nil && p.found[p.asked.at] }
+
+// take looks for the keys in a folded text; in the message's own header only for those
+// that look there.
+func (p *pass) take(hay []byte, own bool) {
+	p.open = slices.DeleteFunc(p.open, func(k *inText) bool {
+		if (!own || k.header) && bytes.Contains(hay, k.text.folded) {
+			p.found[k.at] = true
+		}
+		return p.found[k.at]
+	})
+}
+
+// longest is the length of the longest text that is looked for.
+func (p *pass) longest() (n int) {
+	for _, k := range p.open {
+		n = max(n, len(k.text.folded))
 	}
-	children := p.Parts
-	if p.Inner != nil {
-		children = []*message.Part{p.Inner}
+	return n
+}
+
+func (p *pass) body(part *message.Part) error {
+	if part.IsText() || isReport(part) {
+		return p.reader(message.DecodeText(part, p.text))
+	}
+	children := part.Parts
+	if part.Inner != nil {
+		children = []*message.Part{part.Inner}
 	}
 	for _, c := range children {
-		if found, err := o.inHeader(c, n); found || err != nil {
-			return found, err
+		if p.over() {
+			break
 		}
-		if found, err := o.inBody(c, n); found || err != nil {
-			return found, err
+		if err := p.header(c, false); err != nil {
+			return err
+		}
+		if p.over() {
+			break
+		}
+		if err := p.body(c); err != nil {
+			return err
 		}
 	}
-	return false, nil
+	return nil
 }
 
 // isReport reports whether a part that is no text reads as one: a delivery status or
@@ -57,17 +111,20 @@ func isReport(p *message.Part) bool {
 
 const maxHeader = 1 << 20 // octets of one header that are searched
 
-func (o *opened) inHeader(p *message.Part, n *needle) (bool, error) {
-	b := make([]byte, min(p.Header().Len(), maxHeader))
-	if _, err := o.text.ReadAt(b, p.Start); err != nil && !errors.Is(err, io.EOF) {
-		return false, err
+func (p *pass) header(part *message.Part, own bool) error {
+	b := make([]byte, min(part.Header().Len(), maxHeader))
+	if _, err := p.text.ReadAt(b, part.Start); err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
+	var hay []byte
 	for f := range message.Fields(b) {
-		if n.in(message.DecodeHeader(string(f.Name) + ": " + message.Unfold(f.Value))) {
-			return true, nil
+		var fold folder
+		hay = fold.fold(hay[:0], []byte(message.DecodeHeader(string(f.Name)+": "+message.Unfold(f.Value))))
+		if p.take(hay, own); p.over() {
+			break
 		}
 	}
-	return false, nil
+	return nil
 }
 
 // needle is a text to look for, folded. Texts are compared without regard to case
@@ -89,20 +146,20 @@ func (n *needle) in(s string) bool {
 	return bytes.Contains(f.fold(nil, []byte(s)), n.folded)
 }
 
-// inReader reports whether the text is in what r reads.
-func (n *needle) inReader(r io.Reader) (bool, error) {
+// reader looks for the keys in what r reads.
+func (p *pass) reader(r io.Reader) error {
 	var (
 		f     folder
 		raw   = make([]byte, 0, 16<<10)
 		hay   []byte
 		atEnd bool
 	)
-	for !atEnd {
+	for !atEnd && !p.over() {
 		k, err := r.Read(raw[len(raw):cap(raw)])
 		raw = raw[:len(raw)+k]
 		atEnd = errors.Is(err, io.EOF)
 		if err != nil && !atEnd {
-			return false, err
+			return err
 		}
 		whole := len(raw)
 		if !atEnd {
@@ -110,14 +167,12 @@ func (n *needle) inReader(r io.Reader) (bool, error) {
 		}
 		hay = f.fold(hay, raw[:whole])
 		raw = raw[:copy(raw, raw[whole:])]
-		if bytes.Contains(hay, n.folded) {
-			return true, nil
-		}
-		if keep := len(n.folded) - 1; len(hay) > keep {
-			hay = hay[:copy(hay, hay[len(hay)-keep:])]
+		p.take(hay, false)
+		if keep := p.longest() - 1; len(hay) > keep {
+			hay = hay[:copy(hay, hay[len(hay)-max(keep, 0):])]
 		}
 	}
-	return false, nil
+	return nil
 }
 
 // maxCharacter bounds a character with its marks.

@@ -30,7 +30,7 @@ func (s *Server) refuse(ctx context.Context, conn net.Conn, implicit bool, reaso
 		defer conn.Close()
 		conn.SetDeadline(time.Now().Add(refusalTime))
 		if implicit {
-			secured, err := s.config.TLS.handshake(ctx, conn, refusalTime)
+			secured, err := s.secure(ctx, conn, refusalTime)
 			if err != nil {
 				return
 			}

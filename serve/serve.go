@@ -56,6 +56,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	open    map[*wire.Conn]struct{}
+	counts  Stats // of what no place counts: Logins, Failures, Unsecure
 	drained bool
 	done    sync.WaitGroup
 }
@@ -67,6 +68,9 @@ type Stats struct {
 	Served    int64 // accepted since the start
 	Refused   int64 // for a limit
 	Displaced int64 // made way for another before they had logged in
+	Logins    int64
+	Failures  int64 // logins that were refused, or could not be judged
+	Unsecure  int64 // TLS handshakes that failed
 }
 
 // New returns a Server.
@@ -88,7 +92,27 @@ func New(c Config) *Server {
 
 // Stats is the figures of this moment.
 func (s *Server) Stats() Stats {
-	return s.places.stats()
+	now := s.places.stats()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now.Logins, now.Failures, now.Unsecure = s.counts.Logins, s.counts.Failures, s.counts.Unsecure
+	return now
+}
+
+// count changes the figures.
+func (s *Server) count(f func(*Stats)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.counts)
+}
+
+// secure is the TLS handshake of a connection.
+func (s *Server) secure(ctx context.Context, conn net.Conn, limit time.Duration) (net.Conn, error) {
+	secured, err := s.config.TLS.handshake(ctx, conn, limit)
+	if err != nil {
+		s.count(func(now *Stats) { now.Unsecure++ })
+	}
+	return secured, err
 }
 
 // Listener is a listening socket and how its connections begin.
@@ -195,7 +219,7 @@ func (s *Server) connection(ctx context.Context, conn net.Conn, a arrival) {
 		}
 	}()
 	if a.implicit {
-		secured, err := s.config.TLS.handshake(ctx, wire.Records(conn), s.config.LoginTimeout)
+		secured, err := s.secure(ctx, wire.Records(conn), s.config.LoginTimeout)
 		if err != nil {
 			logger.Info("TLS handshake failed", "err", err)
 			conn.Close()
@@ -222,6 +246,7 @@ func (s *Server) connection(ctx context.Context, conn net.Conn, a arrival) {
 		c.Flush()
 		return
 	}
+	s.count(func(now *Stats) { now.Logins++ })
 	if err := s.config.Handover.Session(ctx, c, result, remote); err != nil {
 		logger.Warn("session failed", "user", result.Identity.Login, "err", err)
 	}
@@ -238,6 +263,7 @@ func (s *Server) loginConfig(ctx context.Context, remote netip.AddrPort, implici
 		Subject:      subject,
 		External:     s.config.External,
 		Timeout:      s.config.LoginTimeout,
+		Failed:       func() { s.count(func(now *Stats) { now.Failures++ }) },
 		Logger:       logger,
 	}
 	if s.config.TLS != nil && s.config.TLS.bind {
@@ -245,7 +271,7 @@ func (s *Server) loginConfig(ctx context.Context, remote netip.AddrPort, implici
 	}
 	if s.config.TLS != nil && s.config.StartTLS && !implicit {
 		c.StartTLS = func(conn net.Conn) (net.Conn, error) {
-			return s.config.TLS.handshake(ctx, conn, s.config.LoginTimeout)
+			return s.secure(ctx, conn, s.config.LoginTimeout)
 		}
 	}
 	return c

@@ -62,7 +62,7 @@ func derive(r io.ReaderAt, size int64) (d derived, err error) {
 	if err != nil {
 		return d, err
 	}
-	header, err := readSpan(r, m.Root.Header())
+	header, err := message.ReadHeader(r, m.Root.Header())
 	if err != nil {
 		return d, err
 	}
@@ -140,17 +140,4 @@ func load(ctx context.Context, box *mailbox.Mailbox, uid mail.UID) (derived, err
 	}
 	d.put(box, uid)
 	return d, nil
-}
-
-// readSpan reads a run of octets.
-func readSpan(r io.ReaderAt, s message.Span) ([]byte, error) {
-	b := make([]byte, s.Len())
-	n, err := r.ReadAt(b, s.Start)
-	if n == len(b) {
-		return b, nil
-	}
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return nil, err
 }

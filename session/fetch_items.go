@@ -101,7 +101,7 @@ func (r *response) section(it imap.FetchItem, s imap.Section) error {
 		return nil
 	}
 	if s.Text == imap.SectionFields || s.Text == imap.SectionFieldsNot {
-		header, err := readSpan(r.text, span)
+		header, err := message.ReadHeader(r.text, span)
 		if err != nil {
 			return err
 		}

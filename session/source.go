@@ -120,7 +120,7 @@ func (s *source) wholeHeader(ctx context.Context, uid mail.UID, d derived, names
 	if err != nil {
 		return nil, err
 	}
-	header, err := readSpan(text, m.Root.Header())
+	header, err := message.ReadHeader(text, m.Root.Header())
 	if err != nil {
 		return nil, err
 	}

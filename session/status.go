@@ -57,6 +57,9 @@ func (s *Session) Status(err error) *imap.Status {
 	if errors.Is(err, mail.ErrBadName) {
 		return imap.No(imap.CodeCannot, "Invalid mailbox name: "+strings.TrimPrefix(unwrapName(err).Error(), mail.ErrBadName.Error()+": "))
 	}
+	if errors.Is(err, account.ErrRemoved) {
+		return imap.Bye(imap.CodeUnavailable, "Your mail was removed or moved away by another program; log in again")
+	}
 	if f := (*mailbox.FormatError)(nil); errors.Is(err, mailbox.ErrNewer) && errors.As(err, &f) {
 		return imap.No(imap.CodeContactAdmin, "The file postrider/"+f.File+" has "+f.What+": a newer version of the server wrote it.")
 	}

@@ -159,6 +159,7 @@ type rawEvent struct {
 func (w *Watcher) eventLocked(out []delivery, e rawEvent) []delivery {
 	if e.mask&unix.IN_Q_OVERFLOW != 0 {
 		w.held = nil
+		w.overflows++
 		for _, d := range w.byWD {
 			out = append(out, delivery{d.subs, Event{Kind: Overflow, Since: w.whole}})
 		}

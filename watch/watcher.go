@@ -51,6 +51,9 @@ type Watcher struct {
 	held []held        // moved out, partner not yet seen; in the order read
 
 	whole time.Time // when the queue was last seen empty: nothing before was lost
+
+	overflows int64        // of the queue
+	events    atomic.Int64 // told
 }
 
 // dir is a watched directory or file, whatever the number of its watches.
@@ -246,6 +249,7 @@ func (s *watch) tell(e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fn != nil {
+		s.w.events.Add(1)
 		s.fn(e)
 	}
 }

@@ -89,10 +89,10 @@ func readAnswer(r io.Reader) ([]byte, error) {
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		switch {
-		case bytes.HasSuffix(b, []byte("\n"+recordEnd)) || string(b) == failed || string(b) == changed:
-			return b, nil
 		case len(b) > maxRecord:
 			return nil, errors.New("the answer is too long")
+		case bytes.HasSuffix(b, []byte("\n"+recordEnd)) || string(b) == failed || string(b) == changed:
+			return b, nil
 		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET): // it closed without reading all
 			return b, nil
 		case err != nil:

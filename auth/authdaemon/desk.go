@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"postrider/auth"
 	"postrider/sasl"
@@ -92,16 +93,18 @@ func (d *desk) attempt(ctx context.Context, ask attempt, remote netip.AddrPort) 
 }
 
 func (d *desk) challenge(ctx context.Context, ask challenge, remote netip.AddrPort) []byte {
-	d.tracef("received auth request, service=%s, authtype=%s", ask.service, ask.mechanism)
+	d.tracef("received auth request, service=%s, authtype=%s", ask.service, ask.kind)
 	text, err := base64.StdEncoding.DecodeString(ask.challenge)
 	response, bad := base64.StdEncoding.DecodeString(ask.response)
 	login, _, unlike := sasl.ParseCRAM(response)
-	if err != nil || bad != nil || unlike != nil || !isText(login, auth.MaxLogin) || !slices.Contains(sasl.CRAMMechanisms(), ask.mechanism) {
+	mechanisms := sasl.CRAMMechanisms()
+	i := slices.IndexFunc(mechanisms, func(name string) bool { return strings.ToLower(name) == ask.kind })
+	if err != nil || bad != nil || unlike != nil || !isText(login, auth.MaxLogin) || i < 0 {
 		return d.told(nil, auth.ErrRejected)
 	}
 	r := auth.Request{Login: login, Service: ask.service, Remote: remote}
 	return d.told(d.braked(ctx, r, string(response), func(m module) (*auth.Identity, error) {
-		return m.VerifyChallenge(ctx, r, ask.mechanism, string(text), string(response))
+		return m.VerifyChallenge(ctx, r, mechanisms[i], string(text), string(response))
 	}))
 }
 

@@ -36,7 +36,7 @@ type request struct {
 type (
 	lookup    struct{ module, service, login string }
 	attempt   struct{ service, login, password string }
-	challenge struct{ service, mechanism, challenge, response string } // both in base64
+	challenge struct{ service, kind, challenge, response string } // the last two in base64
 	change    struct{ service, login, old, new string }
 	listing   struct{}
 )
@@ -144,7 +144,7 @@ func readAttempt(count string, r io.Reader) (any, error) {
 		return nil, errRefused
 	}
 	if kind != "login" {
-		return challenge{service, strings.ToUpper(kind), lines[0], lines[1]}, nil
+		return challenge{service, kind, lines[0], lines[1]}, nil
 	}
 	if !isText(lines[0], auth.MaxLogin) || !isText(lines[1], auth.MaxPassword) {
 		return nil, errRefused

@@ -83,7 +83,7 @@ func (s *Server) connection(ctx context.Context, conn net.Conn) {
 		d.tracef("request that no account can fit")
 		reply = []byte(failed)
 	case err != nil:
-		d.log.Debug("no answer to what is no request", "err", err.Error())
+		// Nothing is answered to what is no request.
 	case q.ask == listing{}:
 		err = d.list(ctx, conn)
 	default:

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"runtime/debug"
 	"slices"
@@ -245,13 +246,16 @@ func (t *talk) fail(e *exchange, err error) {
 	case errors.Is(err, auth.ErrRejected), errors.Is(err, sasl.ErrMalformed), errors.Is(err, sasl.ErrAuthorization):
 	default:
 		words = []string{"temp", "code=temp_fail"}
-		if !errors.Is(err, context.Canceled) {
-			t.server.log.Error("authentication failed for a reason of ours", "service", e.request.Service, "remote", e.request.Remote.String(), "err", err.Error())
-		}
 	}
-	if words == nil || words[0] != "temp" {
-		t.server.log.Info("authentication failed", "service", e.request.Service, "remote", e.request.Remote.String(), "err", err.Error())
+	level := slog.LevelInfo
+	if words != nil && words[0] == "temp" && !errors.Is(err, context.Canceled) {
+		level = slog.LevelError // ours to mend
 	}
+	address := ""
+	if e.request.Remote.IsValid() {
+		address = e.request.Remote.Addr().String()
+	}
+	t.server.log.Log(context.Background(), level, "authentication failed", "service", e.request.Service, "remote", address, "err", err.Error())
 	t.close(e, "FAIL", words...)
 }
 

@@ -35,6 +35,7 @@ type Server struct {
 // Serve serves what comes from l until ctx ends; what is being answered then has drain.
 // It closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener, drain time.Duration) error {
+	defer l.Close()
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var open sync.WaitGroup

@@ -24,7 +24,7 @@ import (
 // Open opens the modules that c names, as one backend. Where a daemon runs that may
 // know a module which is not there, it is asked for all of them.
 func Open(c *config.Config, logger *slog.Logger) (auth.Backend, error) {
-	if missing := missing(c); missing != "" && daemonRuns(c) {
+	if missing := missing(c); missing != "" && DaemonRuns(c) {
 		logger.Info("authdaemond is asked for all accounts: authmodulelist names a module that is not built in",
 			"module", missing, "socket", AuthdaemonSocket(c))
 		named := *c

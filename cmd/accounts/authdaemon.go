@@ -33,8 +33,8 @@ func missing(c *config.Config) string {
 	return c.Modules[i]
 }
 
-// daemonRuns tells whether a daemon has left a socket.
-func daemonRuns(c *config.Config) bool {
+// DaemonRuns tells whether a daemon has left a socket.
+func DaemonRuns(c *config.Config) bool {
 	info, err := os.Stat(AuthdaemonSocket(c))
 	return err == nil && info.Mode()&fs.ModeSocket != 0
 }

@@ -111,7 +111,7 @@ func (l dnsList) ask(ctx context.Context, r *net.Resolver, a netip.Addr) (*hit, 
 	}
 	if onlyTexts || l.block && !l.hasMessage || !l.block && l.hasMessage && found {
 		texts, err := r.LookupTXT(ctx, name)
-		if err != nil && !isNotFound(err) {
+		if err != nil && !isNotFound(err) && !found { // an address is a hit, with or without a text
 			return nil, err
 		}
 		if len(texts) > 0 {

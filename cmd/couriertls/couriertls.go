@@ -62,7 +62,8 @@ func parseOptions(args []string) (*options, error) {
 	case o.tcpd:
 		o.remote = 0
 	case o.remote < 0:
-		return nil, errors.New("specify remote location.") //lint:ignore ST1005 Courier's words
+		//lint:ignore ST1005 Courier's words
+		return nil, errors.New("specify remote location.")
 	}
 	if !o.server {
 		return nil, errClient

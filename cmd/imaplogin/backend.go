@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,25 +13,33 @@ import (
 	"postrider/auth"
 	"postrider/cmd/accounts"
 	"postrider/cmd/logs"
+	"postrider/config"
 )
 
-// backend is the accounts that are asked: those of the settings, or of the modules on
-// the command line. A module that is this program by another name, or that is not there
+// backend is the accounts that are asked: those of authdaemond, where one runs, as its
+// connections to databases outlive ours; else those of the settings, or of the modules
+// on the command line. A module that is this program by another name, or that is not there
 // any more and has the name of one of ours, is asked in this process; where any is a
 // program of its own, all of them are run as programs.
 func (d *door) backend() auth.Backend {
 	c := *d.Config
+	c.AuthCacheTTL = 0 // of a process that ends with its login
+	open := accounts.Open
+	if len(d.modules) == 0 && accounts.DaemonRuns(&c) {
+		c.Modules = []string{"authdaemon"}
+	}
 	if len(d.modules) > 0 {
 		names, own := ownModules(d.modules, d.Self)
-		if !own {
-			d.chain = newChain(d)
-			return auth.Guard{Backend: d.chain}
-		}
-		if !slices.Contains(names, "authdaemon") {
+		if own {
 			c.Modules = names
+		} else {
+			d.chain = newChain(d)
+			open = func(c *config.Config, _ *slog.Logger) (auth.Backend, error) {
+				return accounts.Join(c, []accounts.Module{{Name: "modules", Backend: d.chain}})
+			}
 		}
 	}
-	backend, err := accounts.Open(&c, logs.Quiet(d.log))
+	backend, err := open(&c, logs.Quiet(d.log))
 	if err != nil {
 		return broken{err}
 	}

@@ -2,6 +2,7 @@ package imaplogin
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postrider/auth"
+	"postrider/sasl"
 )
 
 // moduleLimit is how long the modules may take for one password.
@@ -49,9 +51,34 @@ func (c *chain) Lookup(context.Context, auth.Request) (*auth.Identity, error) {
 
 // Authenticate implements auth.Backend.
 func (c *chain) Authenticate(ctx context.Context, r auth.Request, password string) (*auth.Identity, error) {
+	return c.ask(ctx, record(r.Service, "login", r.Login, password))
+}
+
+// ChallengeMechanisms implements auth.ChallengeVerifier: what some module may know. It is
+// offered where the settings name it.
+func (c *chain) ChallengeMechanisms(every bool) []string {
+	if every {
+		return nil
+	}
+	return sasl.CRAMMechanisms()
+}
+
+// VerifyChallenge implements auth.ChallengeVerifier.
+func (c *chain) VerifyChallenge(ctx context.Context, r auth.Request, mechanism, challenge, response string) (*auth.Identity, error) {
+	encode := base64.StdEncoding.EncodeToString
+	return c.ask(ctx, record(r.Service, strings.ToLower(mechanism), encode([]byte(challenge)), encode([]byte(response))))
+}
+
+// record is what is handed on descriptor 3.
+func record(service, kind, first, second string) []byte {
+	return []byte(service + "\n" + kind + "\n" + first + "\n" + second + "\n\n")
+}
+
+// ask runs the modules, and says what their end means.
+func (c *chain) ask(ctx context.Context, record []byte) (*auth.Identity, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
-	told, who, err := c.run(ctx, credentials(r.Service, r.Login, password))
+	told, who, err := c.run(ctx, record)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: modules %s: %w", auth.ErrTemporary, strings.Join(c.modules, " "), err)
@@ -62,11 +89,6 @@ func (c *chain) Authenticate(ctx context.Context, r auth.Request, password strin
 	}
 	c.env, c.became = told.Env, who
 	return told.identity(who), nil
-}
-
-// credentials are what is handed on descriptor 3.
-func credentials(service, login, password string) []byte {
-	return []byte(service + "\nlogin\n" + login + "\n" + password + "\n\n")
 }
 
 // run runs the modules once.

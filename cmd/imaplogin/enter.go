@@ -2,12 +2,12 @@ package imaplogin
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"os"
 	"syscall"
 
 	"postrider/auth"
+	"postrider/certificate"
 	"postrider/cmd/skeleton"
 	"postrider/login"
 )
@@ -80,7 +80,10 @@ func (d *door) handOver(l *login.Result) environment {
 	if d.secured != nil {
 		state := d.secured.ConnectionState()
 		env = env.with("IMAP_STARTTLS", "NO").with("IMAP_TLS_REQUIRED", "0").with("IMAP_TLS", "1").
-			with("TLS_CONNECTED_PROTOCOL", tls.VersionName(state.Version)+" "+tls.CipherSuiteName(state.CipherSuite))
+			with("TLS_CONNECTED_PROTOCOL", certificate.Describe(state))
+		for field, value := range certificate.Subject(state) {
+			env = env.with("TLS_SUBJECT_"+field, value)
+		}
 	}
 	return env
 }

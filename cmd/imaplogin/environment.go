@@ -102,6 +102,15 @@ func (e environment) remote() netip.AddrPort {
 	return netip.AddrPortFrom(ip.Unmap(), uint16(port))
 }
 
+// local is the address that the client came to, not valid where it is not known.
+func (e environment) local() netip.Addr {
+	ip, err := netip.ParseAddr(e.get("TCPLOCALIP"))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ip.Unmap()
+}
+
 // program is the path of a program's word on the command line.
 func program(word string) (string, error) {
 	if strings.Contains(word, "/") {

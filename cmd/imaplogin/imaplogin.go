@@ -9,14 +9,16 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"postrider/auth"
+	"postrider/certificate"
 	"postrider/cmd/certificates"
 	"postrider/config"
 	"postrider/login"
-	"postrider/serve"
 	"postrider/wire"
 )
 
@@ -39,6 +41,9 @@ var ErrUsage = errors.New("usage: imaplogin [MODULE...] IMAPD MAILDIR")
 // failures, so it is Courier's, which is long.
 const failDelay = 5 * time.Second
 
+// alarmAfter is how long after the login's time a process that cannot end is ended.
+const alarmAfter = 15 * time.Second
+
 // Run is imaplogin. It returns when the connection has ended; without TLS the process
 // has become the next program by then, and it returns only what was in its way.
 func Run(ctx context.Context, o Options) error {
@@ -46,6 +51,7 @@ func Run(ctx context.Context, o Options) error {
 		io.WriteString(o.Out, "* BYE imaplogin expected at least two arguments.\r\n")
 		return ErrUsage
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // who is gone is an error of the write
 	stream, restore, err := wire.Standard(o.In, o.Out)
 	if err != nil {
 		return err
@@ -60,7 +66,11 @@ func Run(ctx context.Context, o Options) error {
 	d.log = o.Logger.With("ip", remote.Addr().String(), "port", remote.Port())
 	d.log.Debug("connection")
 	backend := d.backend()
+	// A write to a pipe that nobody reads cannot be ended, and the process has nothing to
+	// lose: as with Courier's alarm.
+	alarm := time.AfterFunc(d.Config.LoginTimeout+alarmAfter, func() { os.Exit(1) })
 	result, err := login.Run(ctx, d.conn, d.loginConfig(ctx, backend))
+	alarm.Stop()
 	if err != nil {
 		login.LogEnd(context.WithoutCancel(ctx), d.log, d.conn, d.began, err)
 		return d.conn.Close()
@@ -99,22 +109,20 @@ func (d *door) loginConfig(ctx context.Context, backend auth.Backend) login.Conf
 		FailDelay:    failDelay,
 		Logger:       d.log,
 	}
-	if cert := d.certificate(c.TLS); cert != nil {
+	if store := d.certificates(c.TLS); store != nil {
 		c.StartTLS = func(conn net.Conn) (net.Conn, error) {
 			d.lines.Off()
-			var err error
-			d.secured, err = cert.Handshake(ctx, conn, d.Config.LoginTimeout)
-			if err != nil {
-				return nil, err
-			}
-			return d.secured, nil
+			ctx, cancel := context.WithTimeout(ctx, d.Config.LoginTimeout)
+			defer cancel()
+			d.secured = tls.Server(conn, store.ConfigAt(d.env.local()))
+			return d.secured, d.secured.HandshakeContext(ctx)
 		}
 	}
 	return c
 }
 
-// certificate is what STARTTLS is done with, nil where it is not offered.
-func (d *door) certificate(isTLS bool) *serve.Certificate {
+// certificates are what STARTTLS is done with, nil where it is not offered.
+func (d *door) certificates(isTLS bool) *certificate.Store {
 	offered := d.Config.StartTLS
 	if d.env.get("IMAP_STARTTLS") != "" {
 		offered = d.env.yes("IMAP_STARTTLS")
@@ -122,10 +130,10 @@ func (d *door) certificate(isTLS bool) *serve.Certificate {
 	if isTLS || !offered || d.Config.CertFile == "" {
 		return nil
 	}
+	var store *certificate.Store
 	files, err := certificates.Files(d.Config, d.log)
-	var cert *serve.Certificate
 	if err == nil {
-		cert, err = serve.LoadCertificates(files)
+		store, err = certificate.Open(files)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // Courier's file names one where nobody made it
@@ -135,7 +143,7 @@ func (d *door) certificate(isTLS bool) *serve.Certificate {
 		d.log.Error("STARTTLS is not offered", "reason", err.Error())
 		return nil
 	}
-	return cert
+	return store
 }
 
 // capabilities are the words of the session that comes after the login. Of another

@@ -24,7 +24,7 @@ import (
 
 // Module is what a module is started with.
 type Module struct {
-	Name        string // authuserdb, or authdaemon, which asks what the settings say
+	Name        string // a word of authmodulelist
 	Config      *config.Config
 	Logger      *slog.Logger
 	Environment []string
@@ -115,9 +115,7 @@ func (m Module) ask(ctx context.Context, record []byte, env environment) (*auth.
 		return nil, auth.ErrRejected
 	}
 	c := *m.Config
-	if m.Name != "authdaemon" {
-		c.Modules = []string{m.Name}
-	}
+	c.Modules = []string{m.Name}
 	backend, err := accounts.Open(&c, logs.Quiet(m.Logger))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", auth.ErrTemporary, err)

@@ -90,7 +90,7 @@ func (d *demo) run(ctx context.Context, in io.Reader, out io.Writer) error {
 	fmt.Fprintf(out, demoText, port, tlsPort, demoUser, demoPassword,
 		demoUser, demoPassword, port, port, tlsPort, port, demoUser, demoPassword)
 	go d.deliveries(ctx, root, in, out)
-	return serveAccounts(ctx, &loaded.Config, logger, listeners, accounts)
+	return serveAccounts(ctx, &loaded.Config, logger, listeners, nil, accounts)
 }
 
 // demoText takes: port, TLS port, user, password; user, password, port;

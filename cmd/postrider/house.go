@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"strings"
@@ -18,11 +19,25 @@ import (
 // the same few folders all the time.
 const linger = 30 * time.Second
 
+// openWatch makes the watch that a house stands on.
+func openWatch(c *config.Config, logger *slog.Logger) (*watch.Watcher, error) {
+	return watch.New(watch.Options{Logger: logger, PollInterval: lookInterval(c), PollOnly: !c.EnhancedIdle})
+}
+
 // openHouse makes the house of all accounts, with a watch below it.
 func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), error) {
-	host, err := os.Hostname()
+	w, err := openWatch(c, logger)
 	if err != nil {
 		return nil, nil, err
+	}
+	return openHouseOver(c, logger, w)
+}
+
+// openHouseOver makes the house of all accounts over a watch, which is closed with it.
+func openHouseOver(c *config.Config, logger *slog.Logger, w *watch.Watcher) (*account.House, func(), error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, nil, errors.Join(err, w.Close())
 	}
 	hc := account.HouseConfig{
 		FS:         vfs.OS(),
@@ -38,10 +53,6 @@ func openHouse(c *config.Config, logger *slog.Logger) (*account.House, func(), e
 			Mode: registerMode(c.CourierUIDDB), NoLock: !c.UseLocks,
 			Network: func(f *maildir.Folder) bool { return vfs.OnNetwork(f.Dir()) },
 		},
-	}
-	w, err := watch.New(watch.Options{Logger: logger, PollInterval: lookInterval(c), PollOnly: !c.EnhancedIdle})
-	if err != nil {
-		return nil, nil, err
 	}
 	hc.Watcher = w
 	house := account.NewHouse(hc)

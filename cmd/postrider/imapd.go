@@ -52,6 +52,8 @@ func newImapd() *cobra.Command {
 		},
 	}
 	from.flags(c)
+	c.Version = version()
+	c.SetVersionTemplate("postrider version {{.Version}}\n")
 	return c
 }
 

@@ -16,6 +16,7 @@ import (
 	"postrider/auth"
 	"postrider/cmd/certificates"
 	"postrider/config"
+	"postrider/metrics"
 	"postrider/serve"
 )
 
@@ -46,25 +47,43 @@ func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error 
 	if err != nil {
 		return err
 	}
+	figures, err := listenMetrics(c.Metrics)
+	if err != nil {
+		return err
+	}
 	others, err := listenForOthers(c, logger)
+	if err != nil {
+		return err
+	}
+	challenges, err := listenACME(c)
 	if err != nil {
 		return err
 	}
 	if err := giveUpRoot(c.User); err != nil {
 		return err
 	}
+	stop, err := keepCertificates(ctx, c, challenges, logger)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	backend, err := others.accounts(c)
 	if err != nil {
 		return err
 	}
 	defer others.serve(ctx)()
-	return serveAccounts(ctx, c, logger, listeners, backend)
+	return serveAccounts(ctx, c, logger, listeners, figures, backend)
 }
 
-// serveAccounts serves the accounts of a backend, as it stands, on open listeners.
-func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, backend auth.Backend) error {
+// serveAccounts serves the accounts of a backend, as it stands, on open listeners, and
+// the server's figures on another, unless that is nil.
+func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, figures net.Listener, backend auth.Backend) error {
 	syscall.Umask(int(c.Umask))
-	house, closeHouse, err := openHouse(c, logger)
+	w, err := openWatch(c, logger)
+	if err != nil {
+		return err
+	}
+	house, closeHouse, err := openHouseOver(c, logger, w)
 	if err != nil {
 		return err
 	}
@@ -97,7 +116,12 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 	for _, l := range listeners {
 		logger.Info("listening", "address", l.Addr().String(), "tls", l.ImplicitTLS)
 	}
-	err = serve.New(sc).Serve(ctx, listeners...)
+	server := serve.New(sc)
+	if figures != nil {
+		end := tellMetrics(ctx, figures, metrics.Sources{Server: server.Stats, House: house.Stats, Watch: w.Stats, Version: version()}, logger)
+		defer end()
+	}
+	err = server.Serve(ctx, listeners...)
 	logger.Info("stopped", "err", err)
 	return err
 }
