@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"postrider/cmd/front"
+	"postrider/cmd/memory"
 	"postrider/cmd/privilege"
 	"postrider/packet"
 )
@@ -42,5 +43,6 @@ func run() error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	go memory.GiveBack(ctx)
 	return front.Run(ctx, control, os.Stderr)
 }

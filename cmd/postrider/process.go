@@ -12,6 +12,7 @@ import (
 
 	"postrider/auth"
 	"postrider/cmd/authority"
+	"postrider/cmd/memory"
 	"postrider/cmd/messages"
 	"postrider/cmd/privilege"
 	"postrider/cmd/skeleton"
@@ -59,6 +60,7 @@ func asProcess(ctx context.Context, run func(context.Context, *packet.Conn) erro
 	if err != nil {
 		return err
 	}
+	go memory.GiveBack(ctx)
 	return run(ctx, control)
 }
 

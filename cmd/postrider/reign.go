@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postrider/account"
+	"postrider/cmd/memory"
 	"postrider/config"
 	"postrider/metrics"
 	"postrider/serve"
@@ -65,6 +66,9 @@ func (r *reign) run(ctx context.Context, c *config.Config, logger *slog.Logger, 
 		r.endOthers = sync.OnceFunc(func() { endFigures(); endSockets() })
 		defer r.endOthers()
 	}
+	quiet, work := context.WithCancel(ctx)
+	defer work()
+	go memory.GiveBack(quiet)
 	r.tellDoors()
 	r.tellReady()
 	for {
