@@ -43,9 +43,15 @@ func newServe() *cobra.Command {
 // runServe binds the ports, gives up root, opens what it needs as the mail user,
 // and serves until ctx ends.
 func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error {
+	if c.Proxied {
+		return errors.New(proxiedMistake)
+	}
 	listeners, err := listen(c)
 	if err != nil {
 		return err
+	}
+	if err := guardListeners(c, listeners, logger); err != nil {
+		return fmt.Errorf("IMAPACCESSFILE: %w", err)
 	}
 	figures, err := listenMetrics(c.Metrics)
 	if err != nil {
