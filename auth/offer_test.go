@@ -53,6 +53,9 @@ func TestOffer(t *testing.T) {
 	}{
 		{"what every account can use", auth.OfferOptions{}, auth.Request{}, "SCRAM-SHA-256 PLAIN LOGIN"},
 		{"named", auth.OfferOptions{Names: []string{"CRAM-MD5", "PLAIN", "NOSUCH"}}, auth.Request{}, "CRAM-MD5 PLAIN"},
+		{"words of Courier's", auth.OfferOptions{Courier: []string{"PLAIN"}}, auth.Request{External: "keys"}, "EXTERNAL SCRAM-SHA-256 PLAIN"},
+		{"words of Courier's, some accounts can", auth.OfferOptions{Courier: []string{"CRAM-SHA1", "CRAM-MD5", "LOGIN"}}, auth.Request{}, "SCRAM-SHA-256 CRAM-SHA1 CRAM-MD5 LOGIN"},
+		{"names come before words", auth.OfferOptions{Names: []string{"LOGIN"}, Courier: []string{"PLAIN"}}, auth.Request{}, "LOGIN"},
 		{"binding is off", auth.OfferOptions{}, auth.Request{Bindings: bound}, "SCRAM-SHA-256 PLAIN LOGIN"},
 		{"binding", auth.OfferOptions{ChannelBinding: true}, auth.Request{Bindings: bound}, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"},
 		{"binding without TLS", auth.OfferOptions{ChannelBinding: true}, auth.Request{}, "SCRAM-SHA-256 PLAIN LOGIN"},

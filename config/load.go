@@ -188,12 +188,11 @@ func (l *Loaded) source(name string) string {
 }
 
 func notes(assignments []Assignment, known map[string]bool) (notes []Mistake) {
-	accepted := accepted()
 	for _, a := range assignments {
 		if known[a.Name] {
 			continue
 		}
-		why, ok := accepted[a.Name]
+		why, ok := acceptedName(a.Name)
 		if !ok {
 			why = "no setting of this name is known; it is passed over"
 		}

@@ -17,6 +17,7 @@ func TestOfSessions(t *testing.T) {
 		"ChannelBinding", "AuthSecretFile", "OAuth", "AuthCacheTTL",
 		"ALPN", "VerifyPeer", "TrustCerts", "External", "PasswdFile", "ShadowFile", "PAMHelper", "AuthpipeProgram", "AuthProgram",
 		"AuthProcesses", "Metrics", "ACME",
+		"AccessFile", "Proxied", "TCPDOthers", "AuthWords",
 		// of imapd in Courier's chain alone
 		"MemoryLimit", "LoginExec"}
 	full := reflect.New(reflect.TypeFor[Config]()).Elem()

@@ -189,7 +189,7 @@ func TestChainCapabilities(t *testing.T) {
 				}
 			}
 		}
-		if strings.Contains(before, "CRAM-SHA1") || !strings.Contains(before, "AUTH=PLAIN") {
+		if !strings.Contains(before, "AUTH=CRAM-SHA1") || strings.Contains(before, "AUTH=PLAIN") || strings.Contains(before, "AUTH=CRAM-MD5") {
 			t.Errorf("the ways to log in are %s", before)
 		}
 	}

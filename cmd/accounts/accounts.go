@@ -96,7 +96,7 @@ func Join(c *config.Config, modules []Module) (auth.Backend, error) {
 
 // offer is which SASL mechanisms there are.
 func offer(c *config.Config) (*auth.Offer, error) {
-	o := auth.OfferOptions{Names: c.Mechanisms, ChannelBinding: c.ChannelBinding}
+	o := auth.OfferOptions{Names: c.Mechanisms, Courier: c.AuthWords, ChannelBinding: c.ChannelBinding}
 	var err error
 	if o.Host, err = os.Hostname(); err != nil {
 		return nil, fmt.Errorf("the name of this host: %w", err)

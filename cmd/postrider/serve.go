@@ -45,7 +45,7 @@ func runServe(ctx context.Context, from *where) error {
 	for _, n := range loaded.Notes {
 		logger.Info("setting without effect", "at", n.String())
 	}
-	split, err := isSplit(c)
+	split, err := mayServe(c)
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,9 @@ func runServe(ctx context.Context, from *where) error {
 // openOthers opens what is listened on beside the doors, before root is given up.
 func (r *reign) openOthers(c *config.Config, logger *slog.Logger, in inheritance) error {
 	var err error
+	if r.access, err = readGate(c, logger); err != nil {
+		return err
+	}
 	if r.figures = in.figures; r.figures == nil {
 		if r.figures, err = listenMetrics(c.Metrics); err != nil {
 			return err
@@ -96,6 +99,15 @@ func (r *reign) openOthers(c *config.Config, logger *slog.Logger, in inheritance
 	}
 	r.others, err = listenForOthers(c, logger)
 	return err
+}
+
+// mayServe refuses settings that serve cannot obey, and tells whether there is a process
+// for each uid.
+func mayServe(c *config.Config) (split bool, err error) {
+	if c.Proxied {
+		return false, errors.New(proxiedMistake)
+	}
+	return isSplit(c)
 }
 
 // isSplit tells whether there is a process for each uid.
@@ -115,7 +127,7 @@ func isSplit(c *config.Config) (bool, error) {
 // serveAccounts serves the accounts of a backend, as it stands, until ctx ends.
 func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, doors []door, backend auth.Backend) error {
 	defer closeDoors(doors, nil)
-	a, err := startAlone(c, logger, doors, backend, new(houses))
+	a, err := startAlone(c, logger, doors, nil, backend, new(houses))
 	if err != nil {
 		return err
 	}

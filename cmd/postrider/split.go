@@ -30,11 +30,8 @@ func startSplit(c *config.Config, logger *slog.Logger, doors []door) (generation
 
 // planOf says what processes the settings ask for.
 func planOf(c *config.Config, logger *slog.Logger) (parent.Plan, error) {
-	if c.VerifyPeer == "PEER" || c.VerifyPeer == "REQUIREPEER" {
-		return parent.Plan{}, errors.New("TLS_VERIFYPEER asks for certificates of clients, which the front of PROCESS_MODEL=split cannot judge")
-	}
-	if len(c.ACME.Names) > 0 {
-		return parent.Plan{}, errors.New("ACME_NAMES: with PROCESS_MODEL=split certificates are got by another program: root would have to listen to strangers")
+	if err := forOneProcess(c); err != nil {
+		return parent.Plan{}, err
 	}
 	p := parent.Plan{
 		// The file that this process runs, also after another was put in its place.
@@ -84,6 +81,20 @@ func planOf(c *config.Config, logger *slog.Logger) (parent.Plan, error) {
 	}
 	p.WorkerSettings, err = json.Marshal(c.OfSessions())
 	return p, err
+}
+
+// forOneProcess refuses what only one process can do: what is asked for and would not be
+// done must not be passed over.
+func forOneProcess(c *config.Config) error {
+	switch {
+	case c.VerifyPeer == "PEER", c.VerifyPeer == "REQUIREPEER":
+		return errors.New("TLS_VERIFYPEER asks for certificates of clients, which the front of PROCESS_MODEL=split cannot judge")
+	case len(c.ACME.Names) > 0:
+		return errors.New("ACME_NAMES: with PROCESS_MODEL=split certificates are got by another program: root would have to listen to strangers")
+	case c.AccessFile != "":
+		return errors.New("IMAPACCESSFILE is not obeyed with PROCESS_MODEL=split: take it out, and have a packet filter deny whom it denied")
+	}
+	return nil
 }
 
 // childEnvironment is what of the environment the other processes get: nothing that
