@@ -60,21 +60,28 @@ func TestAccessFile(t *testing.T) {
 	}
 }
 
-// An access file that is named and not there is an error that says what to do; none that
-// is named lets everybody in.
+// An access file of which only Courier's table is there is an error that says what to do;
+// where there is none, everybody is let in.
 func TestAccessFileMissing(t *testing.T) {
-	err := guardListeners(&config.Config{AccessFile: filepath.Join(t.TempDir(), "nowhere")}, nil, slog.New(slog.DiscardHandler))
+	quiet := slog.New(slog.DiscardHandler)
+	name := filepath.Join(t.TempDir(), "imapaccess")
+	for _, file := range []string{"", name} {
+		if err := guardListeners(&config.Config{AccessFile: file}, nil, quiet); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := os.WriteFile(name+".dat", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := guardListeners(&config.Config{AccessFile: name}, nil, quiet)
 	if err == nil || !strings.Contains(err.Error(), "make it") {
 		t.Errorf("%v", err)
-	}
-	if err := guardListeners(&config.Config{}, nil, slog.New(slog.DiscardHandler)); err != nil {
-		t.Error(err)
 	}
 }
 
 // serve refuses to take a proxy's address for the client's.
 func TestProxied(t *testing.T) {
-	err := runServe(t.Context(), &config.Config{Proxied: true}, slog.New(slog.DiscardHandler))
+	err := servable(&config.Config{Proxied: true})
 	if err == nil || !strings.Contains(err.Error(), "-haproxy") {
 		t.Errorf("%v", err)
 	}
