@@ -137,10 +137,9 @@ func TestLimits(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := startServer(t, c.setting)
 			user := s.account(t).user
-			a, b := admitted(t, s.port), admitted(t, s.port)
-			for _, k := range []*talk{a, b} { // else the older one would make way
-				k.ok("LOGIN " + user + " " + password)
-			}
+			a := admitted(t, s.port)
+			a.ok("LOGIN " + user + " " + password) // else it would make way
+			admitted(t, s.port).ok("LOGIN " + user + " " + password)
 			third := dial(t, s.port)
 			if line := third.line(); !strings.HasPrefix(line, "* BYE [LIMIT] ") {
 				t.Errorf("one too many got %q", line)
