@@ -127,11 +127,12 @@ func Settings() []Setting {
 // table is told as unknown.
 func accepted() map[string]string {
 	const scripts = "only Courier's start scripts use it"
+	const starts = "only imapd.rc uses it, and Courier's start scripts"
 	const logger = "the log goes to standard error"
 	const chain = "imaplogin obeys it in the environment"
 	const soon = "not obeyed in this version"
 	return map[string]string{
-		"IMAPDSTART": scripts, "IMAPDSSLSTART": scripts, "PIDFILE": scripts, "SSLPIDFILE": scripts, "TCPDOPTS": scripts,
+		"IMAPDSTART": scripts, "IMAPDSSLSTART": scripts, "PIDFILE": starts, "SSLPIDFILE": starts, "TCPDOPTS": starts, "MAILUSER": starts,
 		"COURIERTLS": "TLS is built in", "TLS_DHPARAMS": "key exchange is by elliptic curves", "TLS_MIN_DH_BITS": "key exchange is by elliptic curves",
 		"TLS_PRIORITY": "the suites of TLS 1.2 and 1.3 that are safe are used", "TLS_CIPHER_LIST": "the suites of TLS 1.2 and 1.3 that are safe are used",
 		"TLS_CACHEFILE": "sessions resume by ticket", "TLS_CACHESIZE": "sessions resume by ticket",
@@ -141,7 +142,7 @@ func accepted() map[string]string {
 		"IMAP_ACL": soon, "IMAP_SHAREDINDEXFILE": soon, "IMAP_SHAREDMUNGENAMES": soon,
 		"IMAP_PROXY": soon, "IMAP_PROXY_FOREIGN": soon,
 		"PROXY_HOSTNAME": soon, "IMAP_ID_FIELDS": "ID is answered with name and version",
-		"SMAP_CAPABILITY": "SMAP is not spoken: no mail program but Courier's own webmail ever did", "IMAPACCESSFILE": soon,
+		"SMAP_CAPABILITY": "SMAP is not spoken: no mail program but Courier's own webmail ever did", "IMAPACCESSFILE": starts,
 		"ACCESSFILE": soon, "AUTHMODULES": "name the modules in authmodulelist, or on the command line of imaplogin", "AUTHMODULES_ORIG": scripts, "AUTHSERVICE143": chain, "AUTHSERVICE993": chain,
 		"TLS_STARTTLS_PROTOCOL": "only imapd.rc uses it", "TLS_TIMEOUT": soon,
 		"LDAP_MEMORY_LEAK": "there is none to contain", "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",

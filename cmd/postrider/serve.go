@@ -116,6 +116,9 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 	for _, l := range listeners {
 		logger.Info("listening", "address", l.Addr().String(), "tls", l.ImplicitTLS)
 	}
+	quiet, stop := context.WithCancel(ctx)
+	defer stop()
+	go giveBack(quiet)
 	server := serve.New(sc)
 	if figures != nil {
 		end := tellMetrics(ctx, figures, metrics.Sources{Server: server.Stats, House: house.Stats, Watch: w.Stats, Version: version()}, logger)
