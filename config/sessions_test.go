@@ -16,8 +16,7 @@ func TestOfSessions(t *testing.T) {
 		"DovecotSockets", "DovecotMode", "DovecotOwner", "DefaultDomain", "DomainSeparators", "DefaultOptions", "Mechanisms",
 		"ChannelBinding", "AuthSecretFile", "OAuth", "AuthCacheTTL",
 		"ALPN", "VerifyPeer", "TrustCerts", "External", "PasswdFile", "ShadowFile", "PAMHelper", "AuthpipeProgram", "AuthProgram",
-		"AuthProcesses", "Metrics", "ACME",
-		"AccessFile", "Proxied", "TCPDOthers", "AuthWords",
+		"AuthProcesses", "Metrics", "ACME", "AccessFile", "Proxied", "TCPDOthers", "AuthWords",
 		// of imapd in Courier's chain alone
 		"MemoryLimit", "LoginExec"}
 	full := reflect.New(reflect.TypeFor[Config]()).Elem()

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 
 	"postrider/cmd/couriertcpd"
 	"postrider/config"
@@ -38,14 +39,18 @@ func guardListeners(access *couriertcpd.Access, listeners []serve.Listener, logg
 	}
 }
 
-// openAccess is nil where everybody may connect. A file that is named and not there is an
-// error: its denials must not vanish without a word.
+// openAccess is nil where everybody may connect. Where Courier's table is there and not the
+// text that it was made of, that is an error: its denials must not vanish without a word.
+// Where neither is, everybody may connect, as Courier has it.
 func openAccess(c *config.Config) (access *couriertcpd.Access, notes []error, err error) {
 	if c.AccessFile == "" {
 		return nil, nil, nil
 	}
 	access, notes, err = couriertcpd.OpenAccess(c.AccessFile)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(c.AccessFile + ".dat"); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, nil
+		}
 		return nil, nil, fmt.Errorf("%w: make it (\"*\", a tab, \"allow\" lets everybody in), or take the setting out", err)
 	}
 	return access, notes, err
@@ -72,4 +77,12 @@ func (g *gate) Accept() (net.Conn, error) {
 		g.logger.Warn("connection refused", "ip", remote.AddrPort().Addr().Unmap(), "reason", "the access file denies it")
 		conn.Close()
 	}
+}
+
+// servable tells what keeps serve from obeying the settings.
+func servable(c *config.Config) error {
+	if c.Proxied {
+		return errors.New(proxiedMistake)
+	}
+	return nil
 }

@@ -178,7 +178,8 @@ func (r *reign) renew() error {
 		return err
 	}
 	c := &loaded.Config
-	split, err := mayServe(c)
+	split, err := isSplit(c)
+	err = errors.Join(err, servable(c))
 	if err == nil && (split != r.split || c.User != r.user) {
 		err = errors.New("RUN_AS and PROCESS_MODEL cannot change without a restart")
 	}

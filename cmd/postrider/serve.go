@@ -45,8 +45,8 @@ func runServe(ctx context.Context, from *where) error {
 	for _, n := range loaded.Notes {
 		logger.Info("setting without effect", "at", n.String())
 	}
-	split, err := mayServe(c)
-	if err != nil {
+	split, err := isSplit(c)
+	if err = errors.Join(err, servable(c)); err != nil {
 		return err
 	}
 	in, err := inherit(c)
@@ -99,15 +99,6 @@ func (r *reign) openOthers(c *config.Config, logger *slog.Logger, in inheritance
 	}
 	r.others, err = listenForOthers(c, logger)
 	return err
-}
-
-// mayServe refuses settings that serve cannot obey, and tells whether there is a process
-// for each uid.
-func mayServe(c *config.Config) (split bool, err error) {
-	if c.Proxied {
-		return false, errors.New(proxiedMistake)
-	}
-	return isSplit(c)
 }
 
 // isSplit tells whether there is a process for each uid.

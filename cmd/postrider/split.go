@@ -91,8 +91,13 @@ func forOneProcess(c *config.Config) error {
 		return errors.New("TLS_VERIFYPEER asks for certificates of clients, which the front of PROCESS_MODEL=split cannot judge")
 	case len(c.ACME.Names) > 0:
 		return errors.New("ACME_NAMES: with PROCESS_MODEL=split certificates are got by another program: root would have to listen to strangers")
-	case c.AccessFile != "":
-		return errors.New("IMAPACCESSFILE is not obeyed with PROCESS_MODEL=split: take it out, and have a packet filter deny whom it denied")
+	}
+	access, _, err := openAccess(c)
+	if err != nil {
+		return fmt.Errorf("IMAPACCESSFILE: %w", err)
+	}
+	if access != nil && access.Denies() {
+		return errors.New("IMAPACCESSFILE keeps somebody out, which PROCESS_MODEL=split does not obey: run couriertcpd (imapd.rc start), or filter packets")
 	}
 	return nil
 }
