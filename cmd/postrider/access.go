@@ -14,7 +14,7 @@ import (
 
 // proxiedMistake says why serve does not start: it would take the proxy's address for the
 // client's, and its first line for a command.
-const proxiedMistake = "TCPDOPTS has -haproxy: serve does not speak the PROXY protocol; take it out, or run couriertcpd (imapd.rc start), which does"
+const proxiedMistake = "-haproxy: serve does not speak the PROXY protocol; take it out, or run couriertcpd (imapd.rc start), which does"
 
 // guardListeners has listeners let in only whom the access file allows. The file is read
 // once, before root is given up.

@@ -44,7 +44,7 @@ func newServe() *cobra.Command {
 // and serves until ctx ends.
 func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error {
 	if c.Proxied {
-		return errors.New(proxiedMistake)
+		return errors.New("TCPDOPTS: " + proxiedMistake)
 	}
 	listeners, err := listen(c)
 	if err != nil {
