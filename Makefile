@@ -6,9 +6,11 @@
 # make crowd       ten minutes of many processes on one Maildir, killed at random
 # make coexist     Courier and Postrider on one Maildir at once, 10,000 operations
 # make bench-idle  how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
+# make bench-quiet what 10,000 sleeping sessions cost, each on an account of its own
 # make bench-growth  what one thing costs in folders of 1,000 to 1,000,000 messages
 # make bench-promises  what each promise costs, with it and without
 # make pam         the program that asks PAM; it alone links C
+# make bench-dovecot  the table of docs/benchmark.md, both servers measured (root)
 # make lint        gofmt, vet, staticcheck, known vulnerabilities
 
 export CGO_ENABLED ?= 0
@@ -19,10 +21,10 @@ RACE ?=
 SEED ?= 1
 
 # The names of Courier's programs and modules that the program goes by, too.
-NAMES = imapd imaplogin authuserdb authdaemon couriertcpd courierlogger couriertls imapd.rc imapd-ssl \
+NAMES = imapd imaplogin authuserdb authdaemon authdaemond couriertcpd courierlogger couriertls imapd.rc imapd-ssl \
 	imapd-ssl.rc mkimapdcert authtest authpasswd authenumerate userdb makeuserdb userdbpw pw2userdb
 
-.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-growth bench-promises clean
+.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-quiet bench-growth bench-promises bench-dovecot clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
@@ -61,6 +63,11 @@ lint:
 bench-growth:
 	GO=$(GO) scripts/growth.sh
 
+MESSAGES ?= 10000
+
+bench-dovecot:
+	scripts/compare.sh $(MESSAGES)
+
 bench-promises:
 	GO=$(GO) scripts/promises.sh
 
@@ -71,6 +78,11 @@ fuzz:
 # open files must allow the crowd: ulimit -n 20000.
 bench-idle:
 	$(GO) test ./e2e -run TestIdleFigures -figures -v -timeout 30m
+
+# bench-quiet takes about half an hour, and TMPDIR's file system some gigabytes: by default
+# 10,000 Maildirs of 500 messages. QUIET='-quiet-accounts 1000 -quiet-mail 5000' has others.
+bench-quiet:
+	ulimit -n 20000; $(GO) test ./e2e -run TestQuietFigures -quiet-figures $(QUIET) -v -count=1 -timeout 3h
 
 # What "make check" does for seconds, for long. Each way of "storm" takes its time.
 KILLS ?= 3000

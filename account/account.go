@@ -26,8 +26,10 @@ type Account struct {
 type shared struct {
 	h     *House
 	key   dirKey
-	root  vfs.Dir
-	users int // guarded by House.mu
+	root  vfs.Dir // rests after a while: rest.go
+	users int     // guarded by House.mu
+	apart bool    // another account has its place in House.accounts; guarded by House.mu
+	rest  rootRest
 
 	mu       sync.Mutex // the tree, and changes to it
 	prepared bool       // the next three are set, and stay
@@ -68,8 +70,13 @@ func (h *House) enter(c Config) (*shared, error) {
 		return nil, ErrClosed
 	}
 	a := h.accounts[key]
+	if a != nil && !vfs.SameDir(a.root, root) { // its root was removed while it rested
+		a.apart, a = true, nil
+	}
 	if a == nil {
-		a = &shared{h: h, key: key, root: root, open: make(map[dirKey]*opened)}
+		a = &shared{h: h, key: key, open: make(map[dirKey]*opened)}
+		a.root = a.restingRoot(root)
+		a.rootWoke()
 		h.accounts[key] = a
 	} else {
 		root.Close()
@@ -82,8 +89,9 @@ func (h *House) enter(c Config) (*shared, error) {
 func (a *shared) leave() error {
 	a.h.mu.Lock()
 	a.users--
-	last := a.users == 0 && a.h.accounts[a.key] == a
-	if last {
+	mine := a.h.accounts[a.key] == a
+	last := a.users == 0 && (mine || a.apart)
+	if mine && last {
 		delete(a.h.accounts, a.key)
 	}
 	a.h.mu.Unlock()
@@ -128,7 +136,9 @@ func (a *shared) prepare(ctx context.Context, c Config) error {
 	} else {
 		a.ledger, err = a.h.c.OpenLedger(a.root)
 	}
-	a.prepared = err == nil
+	if a.prepared = err == nil; a.prepared {
+		a.rest.also(a.ledger)
+	}
 	return err
 }
 
@@ -142,6 +152,7 @@ func (a *Account) Close() error {
 // close closes every mailbox, used or not, and the account.
 func (a *shared) close() error {
 	a.leaveRoot()
+	a.rest.end()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.closed = true // nothing is opened any more

@@ -52,6 +52,7 @@ type HouseConfig struct {
 	Poll       time.Duration                      // where there is no watch; 0: a minute
 	LockWait   time.Duration                      // for other processes to let go of a mailbox; 0: 30 s
 	Linger     time.Duration                      // how long an unused mailbox stays open; 0: not at all
+	QuietAfter time.Duration                      // when what nobody uses gives its descriptors back; 0: 15 s
 	Courier    Courier                            // how the files that Courier left are kept
 	Now        func() time.Time                   // nil: time.Now
 	Logger     *slog.Logger                       // nil: none
@@ -86,6 +87,9 @@ func NewHouse(c HouseConfig) *House {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.QuietAfter <= 0 {
+		c.QuietAfter = quietAfter
 	}
 	if c.Fsyncs == 0 {
 		c.Fsyncs = 8

@@ -21,7 +21,7 @@ var _ mailbox.Folder = (*maildir.Folder)(nil)
 type opened struct {
 	key    dirKey
 	folder *maildir.Folder
-	dir    string                    // its name in the root when it was last seen, "" for the inbox; for isHere
+	dir    atomic.Pointer[string]    // its name in the root when it was last seen, "" for the inbox
 	name   atomic.Pointer[mail.Name] // under which the ledger knows it
 
 	ready chan struct{} // closed when the following are set
@@ -95,8 +95,8 @@ func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 		return nil, false, err
 	}
 	key := keyOf(dir)
-	if o := a.open[key]; o != nil && o.leftLocked() {
-		a.goneLocked(o) // it was moved away, and came back
+	if o := a.open[key]; o != nil && (o.leftLocked() || !vfs.SameDir(o.folder.Dir(), dir)) {
+		a.goneLocked(o) // it was moved away, and came back; or another got its inode while it rested
 	}
 	if o := a.open[key]; o != nil {
 		dir.Close()
@@ -108,14 +108,16 @@ func (a *shared) reserve(n mail.Name) (o *opened, mine bool, err error) {
 		}
 		return o, false, nil
 	}
-	folder, err := maildir.OpenFolder(dir, maildir.Options{
-		Unique: a.h.c.Unique, Now: a.h.c.Now, FileMode: a.h.c.FileMode, NoSync: !a.h.c.Fsync})
-	if err != nil {
-		dir.Close()
+	o = &opened{key: key, ready: make(chan struct{}), users: 1}
+	o.name.Store(&n)
+	o.dir.Store(&name)
+	c := maildir.Options{Unique: a.h.c.Unique, Now: a.h.c.Now, FileMode: a.h.c.FileMode, NoSync: !a.h.c.Fsync}
+	if !vfs.OnNetwork(dir) {
+		c.Reopen = func() (vfs.Dir, error) { return a.reopen(o) }
+	}
+	if o.folder, err = maildir.OpenFolder(dir, c); err != nil {
 		return nil, false, fmt.Errorf("open mailbox: %w", err)
 	}
-	o = &opened{key: key, ready: make(chan struct{}), folder: folder, dir: name, users: 1}
-	o.name.Store(&n)
 	a.open[key] = o
 	return o, true, nil
 }
@@ -173,7 +175,7 @@ func (a *shared) openBox(ctx context.Context, o *opened) error {
 		Predecessor: func() (*mailbox.Past, error) { return a.predecessor(o.folder) },
 		Floor:       func() (mailbox.Marks, error) { return a.ledger.Floor(*o.name.Load()) },
 		Note:        func(m mailbox.Marks) error { return a.ledger.Note(*o.name.Load(), m) },
-		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Compactor: &a.h.compactor, Poll: a.h.c.Poll, Boot: a.h.c.Boot, LockWait: a.h.c.LockWait, Now: a.h.c.Now, Logger: a.h.c.Logger,
+		Fsync:       a.h.c.Fsync, Fsyncs: a.h.fsyncs, Compactor: &a.h.compactor, Poll: a.h.c.Poll, Boot: a.h.c.Boot, LockWait: a.h.c.LockWait, QuietAfter: a.h.c.QuietAfter, Now: a.h.c.Now, Logger: a.h.c.Logger,
 		Here: func() bool { return a.isHere(o) }, Lookers: a.h.lookers, Counts: &a.h.counts,
 	}
 	a.h.c.Courier.register(o.folder, &c)

@@ -1,6 +1,8 @@
 package account
 
 import (
+	"errors"
+	"io/fs"
 	"strings"
 
 	"postrider/mailbox"
@@ -38,12 +40,21 @@ func (a *shared) watchRoot() {
 	if a.h.c.Watcher == nil || a.rootWatch != nil || a.rootLeft {
 		return
 	}
-	s, err := a.h.c.Watcher.Watch(vfs.LivePath(a.root), a.seeRoot)
+	s, err := a.watchOpen()
 	if err != nil {
 		a.h.c.Logger.Warn("the account's root is not watched", "root", a.root.Path(), "err", err)
 		return
 	}
 	a.rootWatch = s
+}
+
+func (a *shared) watchOpen() (watch.Watch, error) {
+	root, release, err := vfs.Hold(a.root)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return a.h.c.Watcher.Watch(vfs.LivePath(root), a.seeRoot)
 }
 
 // leaveRoot ends what watchRoot began, and waits for what it led to.
@@ -111,10 +122,16 @@ func (a *shared) isHere(o *opened) bool {
 	}
 	if o.key == a.key {
 		st, err := a.root.StatSelf()
-		return err != nil || st.Nlink > 0
+		return err != nil && !isMissing(err) || st.Nlink > 0
 	}
-	if a.isAt(o, o.dir) {
-		return true
+	name, err := a.findFolder(o)
+	return err != nil || name != ""
+}
+
+// findFolder is what a mailbox's folder is called in the root now; "" if it is not there.
+func (a *shared) findFolder(o *opened) (string, error) {
+	if name := *o.dir.Load(); a.isAt(o, name) {
+		return name, nil
 	}
 	found := ""
 	err := a.root.List(func(name string, t vfs.Type) bool {
@@ -124,10 +141,16 @@ func (a *shared) isHere(o *opened) bool {
 		return found == ""
 	})
 	if found != "" {
-		o.dir = found
+		o.dir.Store(&found)
+		return found, nil
 	}
-	return err != nil || found != ""
+	if isMissing(err) { // the root itself is gone
+		err = nil
+	}
+	return "", err
 }
+
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // isAt reports whether a name in the root is the folder's. On a network's file system,
 // whose inode numbers may not last, the name counts that it had.
@@ -136,7 +159,7 @@ func (a *shared) isAt(o *opened, name string) bool {
 	if err != nil || st.Type != vfs.Directory {
 		return false
 	}
-	return dirKey{st.Dev, st.Ino} == o.key || name == o.dir && vfs.OnNetwork(a.root)
+	return dirKey{st.Dev, st.Ino} == o.key || name == *o.dir.Load() && vfs.OnNetwork(a.root)
 }
 
 // leftLocked reports whether the mailbox found that its folder is no longer there. It

@@ -58,6 +58,7 @@ type Config struct {
 	ChannelBinding   bool     // SCRAM's -PLUS forms
 	AuthSecretFile   string   // empty: a new secret
 	OAuth            OAuth
+	ACME             ACME
 	AuthCacheTTL     time.Duration // of passwords that were right; 0: none are kept
 
 	Maildir string // where an account does not say, below its home
@@ -112,6 +113,16 @@ type OAuth struct {
 	ClientID         string   // who asks
 	ClientSecretFile string
 	CACert           string // PEM file of the authorities that vouch for the provider
+}
+
+// ACME says how certificates are got by themselves.
+type ACME struct {
+	Names     []string // of hosts; empty: they are not
+	Email     string
+	Directory string // address of the authority; empty: Let's Encrypt
+	CACert    string // PEM file of the authorities that vouch for it
+	Dir       string // where the account and the certificates are kept
+	Address   string // where challenges are answered
 }
 
 // Purge says that what has lain in a folder for so many days is removed.

@@ -84,7 +84,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Listen: []string{":143"}, ListenTLS: []string{":993"}, MaxConnections: 10000, MaxPerAddress: 50, MaxPerAccount: 100,
 		MinTLS: tls.VersionTLS12, ALPN: []string{"imap"}, VerifyPeer: "NONE", StartTLS: true, Modules: []string{"authuserdb"}, AuthDir: "/etc/postrider",
-		LDAPRequireCert: "demand", OAuth: OAuth{Audience: []string{}, Claim: "email"}, Userdb: "/etc/postrider/userdb",
+		LDAPRequireCert: "demand", OAuth: OAuth{Audience: []string{}, Claim: "email"}, ACME: ACME{Names: []string{}, Dir: "/var/lib/postrider/acme", Address: ":80"}, Userdb: "/etc/postrider/userdb",
 		PasswdFile: "/etc/passwd", ShadowFile: "/etc/shadow", PAMHelper: "/usr/local/libexec/postrider-pam", AuthpipeProgram: "/etc/postrider/authProg", AuthProcesses: 5,
 		Maildir:  "Maildir",
 		Encoding: "auto", HideWords: nil, CheckOwner: true, Umask: 0o077, Fsync: true, AppendLimit: 100 << 20,

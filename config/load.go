@@ -60,6 +60,9 @@ func Load(o Options) (*Loaded, error) {
 		loaded.Values = append(loaded.Values, v)
 	}
 	mistakes = append(mistakes, loaded.fillAddresses()...)
+	if c := &loaded.Config; c.CertFile == "" && len(c.ACME.Names) > 0 {
+		c.CertFile = filepath.Join(c.ACME.Dir, "imapd.pem")
+	}
 	loaded.Notes = append(loaded.Notes, notes(assignments, known)...)
 	return loaded, join(mistakes)
 }

@@ -46,6 +46,12 @@ func Settings() []Setting {
 		{"TLS_VERIFYPEER", "NONE", "", "NONE, PEER or REQUIREPEER", "whether clients are asked for certificates, and must have one", verifyPeer},
 		{"TLS_TRUSTCERTS", "", "", "path", "PEM file, or directory of them, of who signs clients' certificates", text(func(c *Config) *string { return &c.TrustCerts })},
 		{"TLS_EXTERNAL", "", "", "field", "field of a client's certificate that says whose it is, such as emailaddress", text(func(c *Config) *string { return &c.External })},
+		{"ACME_NAMES", "", "", "words", "names of this host to get certificates for by ACME, into TLS_CERTFILE; this accepts the authority's terms; empty: none", names(func(c *Config) *[]string { return &c.ACME.Names })},
+		{"ACME_EMAIL", "", "", "address", "where the authority may warn", text(func(c *Config) *string { return &c.ACME.Email })},
+		{"ACME_DIRECTORY", "", "", "address", "the ACME server; empty: Let's Encrypt", text(func(c *Config) *string { return &c.ACME.Directory })},
+		{"ACME_CACERT", "", "", "path", "PEM file of the authorities that vouch for the ACME server; empty: the system's", text(func(c *Config) *string { return &c.ACME.CACert })},
+		{"ACME_DIR", "/var/lib/postrider/acme", "", "path", "where the account and the certificates are kept; the server must be able to write there", text(func(c *Config) *string { return &c.ACME.Dir })},
+		{"ACME_ADDRESS", ":80", "", "address", "where challenges are answered (http-01); the authority asks at port 80", text(func(c *Config) *string { return &c.ACME.Address })},
 		{"IMAPDSTARTTLS", "YES", "", "YES or NO", "offer STARTTLS on the plain listener", yes(func(c *Config) *bool { return &c.StartTLS })},
 		{"IMAP_TLS_REQUIRED", "0", "", "0 or 1", "refuse passwords on a connection without TLS", flag(func(c *Config) *bool { return &c.RequireTLS })},
 
@@ -142,6 +148,7 @@ func accepted() map[string]string {
 	)
 	return map[string]string{
 		"IMAPDSTART": boot, "IMAPDSSLSTART": boot, "PIDFILE": scripts, "SSLPIDFILE": ssl, "SSLLOGGEROPTS": ssl,
+		"MAILUSER":     "imapd-ssl.rc obeys it; serve has RUN_AS",
 		"COURIERTLS":   "TLS is built in: STARTTLS is offered where there is a certificate",
 		"TLS_DHPARAMS": curves, "TLS_DHCERTFILE": curves, "TLS_MIN_DH_BITS": curves, "TLS_PRIORITY": suites, "TLS_CIPHER_LIST": suites,
 		"TLS_CACHEFILE": tickets, "TLS_CACHESIZE": tickets, "TLS_TIMEOUT": "Courier reserved the name and never used it",

@@ -28,6 +28,7 @@ func (h *courierHouse) mixes() []mix {
 		{"modules as programs", courierTCPD, []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, ourImapd, nil},
 		{"all ours", h.program("couriertcpd"), []string{ourLogin}, ourImapd, nil},
 		{"all ours with a module", h.program("couriertcpd"), []string{ourLogin, h.program("authuserdb")}, ourImapd, nil},
+		{"the manual page", h.program("couriertcpd"), []string{ourLogin, h.program("authuserdb")}, ourImapd, nil},
 		{"all ours with modules as programs", h.program("couriertcpd"), []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, ourImapd, nil},
 		{"our couriertcpd", h.program("couriertcpd"), []string{courierLogin}, courierImapd, nil},
 		{"our couriertcpd and imaplogin", h.program("couriertcpd"), []string{ourLogin}, courierImapd, nil},

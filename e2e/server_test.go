@@ -1,6 +1,7 @@
 // Package e2e_test drives the real binary from outside, with transcripts and
 // with the mail clients that people use. It knows the program's settings and
-// protocol, and nothing of the packages within.
+// protocol, and nothing of the packages within, but for the suite of sources of
+// accounts, which Courier's authdaemond is put to.
 package e2e_test
 
 import (

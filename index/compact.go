@@ -143,6 +143,9 @@ func (j *Journal) ready(c *Compaction) error {
 	if j.readOnly != nil {
 		return j.readOnly
 	}
+	if err := j.Wake(); err != nil {
+		return err
+	}
 	if c.generation != j.generation+1 {
 		return fmt.Errorf("making a journal: it is of generation %d by now: %w", j.generation, ErrReplaced)
 	}

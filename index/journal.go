@@ -51,7 +51,7 @@ type Opened struct {
 type Journal struct {
 	dir  vfs.Dir
 	opt  Options
-	file vfs.File
+	file vfs.File // nil: it rests
 
 	generation uint64
 	ino        uint64 // of file
@@ -228,6 +228,9 @@ func (j *Journal) fill(f vfs.File, generation uint64, frames [][]byte) (ino uint
 // Close closes the files. It does not sync.
 func (j *Journal) Close() error {
 	j.sync.settle()
+	if j.file == nil { // it rests
+		return nil
+	}
 	return j.file.Close()
 }
 
@@ -252,6 +255,9 @@ func (j *Journal) Append(b *Batch) (end int64, err error) {
 		return 0, j.readOnly
 	}
 	if err := j.sync.failure(); err != nil {
+		return 0, err
+	}
+	if err := j.Wake(); err != nil {
 		return 0, err
 	}
 	if j.torn { // a crash, since nobody else writes under the lock
@@ -332,6 +338,9 @@ func (j *Journal) reserve() error {
 func (j *Journal) Lend(f func() error) error {
 	if j.readOnly != nil || j.torn {
 		return f()
+	}
+	if err := j.Wake(); err != nil {
+		return err
 	}
 	if err := j.file.Truncate(j.pos); err != nil {
 		return fmt.Errorf("lending the journal's reserve: %w", err)

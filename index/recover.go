@@ -170,7 +170,7 @@ func (j *Journal) snapshotFrames(s *Snapshot) ([][]byte, error) {
 	}
 	defer f.Close()
 	open := *s
-	open.file = f
+	open.file = &restingFile{file: f}
 	at := StampOf(j.opt.Now())
 	frames := [][]byte{batchFrame(&Batch{ModSeq: s.modseq, At: at, Records: s.records})}
 	var rows []Message

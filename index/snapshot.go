@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"postrider/mail"
-	"postrider/vfs"
 )
 
 // ChunkLen is how many messages a chunk of the snapshot file holds at most.
@@ -24,7 +23,7 @@ var snapshotMagic = [8]byte{'P', 'R', 'I', 'N', 'D', 'X', '\r', '\n'}
 // Snapshot is a snapshot file that is open for reading: the state of the mailbox at a
 // position of the journal. It may be read by several goroutines at once.
 type Snapshot struct {
-	file    vfs.File
+	file    *restingFile
 	size    int64 // of the file
 	gen     uint64
 	pos     int64
@@ -148,24 +147,31 @@ func (j *Journal) readSnapshot() (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the snapshot: %w", err)
 	}
-	s := &Snapshot{file: f}
+	s := &Snapshot{file: &restingFile{file: f}}
 	info, err := f.Stat()
+	var header []byte
 	if err == nil {
-		err = s.load(info.Size)
+		header, err = s.load(info.Size)
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
+	s.file.settle(j.dir, snapshotName, header, info)
 	return s, nil
 }
 
-func (s *Snapshot) load(size int64) error {
-	s.size = size
+// load reads all but the chunks and the table of names, and returns the header.
+func (s *Snapshot) load(size int64) ([]byte, error) {
 	h := make([]byte, snapshotHead)
 	if _, err := s.file.ReadAt(h, 0); err != nil {
-		return damaged(snapshotName, 0, "a header that is cut off", err)
+		return nil, damaged(snapshotName, 0, "a header that is cut off", err)
 	}
+	return h, s.take(h, size)
+}
+
+func (s *Snapshot) take(h []byte, size int64) error {
+	s.size = size
 	le := binary.LittleEndian
 	if [8]byte(h) != snapshotMagic || castagnoli(h[:snapshotHead-4]) != le.Uint32(h[snapshotHead-4:]) {
 		return &FormatError{snapshotName, 0, "no snapshot's header", ErrDamaged}
@@ -305,5 +311,12 @@ func (s *Snapshot) Chunk(i int, dst []Message) ([]Message, error) {
 	return dst, nil
 }
 
+// Rest gives the file's descriptor back until something is read from it again; then
+// ErrReplaced says that another file has its name.
+func (s *Snapshot) Rest() { s.file.rest() }
+
+// Wake opens the file after Rest, so that what follows finds it open.
+func (s *Snapshot) Wake() error { return s.file.wake() }
+
 // Close closes the file.
-func (s *Snapshot) Close() error { return s.file.Close() }
+func (s *Snapshot) Close() error { return s.file.close() }

@@ -121,8 +121,8 @@ func TestSnapshotOpensAndLooksUpWithoutReadingAll(t *testing.T) {
 	f, _ := d.Open(snapshotName)
 	info, _ := f.Stat()
 	var read int64
-	s := &Snapshot{file: countingFile{f, &read}}
-	if err := s.load(info.Size); err != nil {
+	s := &Snapshot{file: &restingFile{file: countingFile{f, &read}}}
+	if _, err := s.load(info.Size); err != nil {
 		t.Fatal(err)
 	}
 	if read > info.Size/100 {

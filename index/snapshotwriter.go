@@ -26,7 +26,8 @@ type SnapshotWriter struct {
 	chunks []chunkEntry
 	hashes []uint64 // hash of a base name above its UID
 	counts Counts
-	tail   int64 // where the head begins
+	tail   int64  // where the head begins
+	headed []byte // the header, once it is written
 }
 
 // BeginSnapshot begins a snapshot file of the state at Pos. head brings an empty
@@ -170,6 +171,7 @@ func (w *SnapshotWriter) Finish() error {
 			return err
 		}
 	}
+	w.headed = h
 	if _, err := w.f.WriteAt(h, 0); err != nil {
 		return fmt.Errorf("making a snapshot: %w", err)
 	}
@@ -215,7 +217,11 @@ func (w *SnapshotWriter) Commit() (*Snapshot, error) {
 		w.Abort()
 		return nil, fmt.Errorf("making a snapshot: %w", err)
 	}
-	return &Snapshot{file: w.f, size: w.pos, gen: w.gen, pos: w.at, count: w.counts.Messages, chunks: w.chunks,
+	file := &restingFile{file: w.f}
+	if info, err := w.f.Stat(); err == nil {
+		file.settle(w.dir, snapshotName, w.headed, info) // if not, it stays open
+	}
+	return &Snapshot{file: file, size: w.pos, gen: w.gen, pos: w.at, count: w.counts.Messages, chunks: w.chunks,
 		hashes: w.tail - tableBlock*int64(tableBlocks(w.counts.Messages)), counts: w.counts, records: w.head, modseq: w.modseq}, nil
 }
 

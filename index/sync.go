@@ -47,6 +47,24 @@ func (s *syncer) await() {
 	s.mu.Lock()
 }
 
+// rest lets go of the file, if nothing of it is left to sync; it says whether it did.
+func (s *syncer) rest(fsync bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running != nil || s.failed != nil || fsync && s.durable < s.written {
+		return false
+	}
+	s.file = nil
+	return true
+}
+
+// woke has the file open again.
+func (s *syncer) woke(f vfs.File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.file = f
+}
+
 func (s *syncer) wrote(pos int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,6 +35,9 @@ func (j *Journal) inPlace() bool {
 // so, and a last batch that is in no file makes both times unknown and UIDNEXT and
 // the mod-sequence jump, since the lost batches may have given numbers.
 func (j *Journal) ReadTail(apply func(*Batch) error) error {
+	if err := j.Wake(); err != nil {
+		return err
+	}
 	info, err := j.file.Stat()
 	if err != nil {
 		return fmt.Errorf("looking at the journal: %w", err)

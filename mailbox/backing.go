@@ -22,21 +22,26 @@ func (e *LostError) Error() string { return "reading messages of the index: " + 
 // Unwrap returns ErrDoubtful and the cause.
 func (e *LostError) Unwrap() []error { return []error{ErrDoubtful, e.Err} }
 
-// backing is an open snapshot file from which chunks can be read. The file is kept
-// open: what another process puts in its place does not matter.
+// backing is a snapshot file from which chunks can be read. The file is kept open while
+// the mailbox is in use: what another process puts in its place does not matter. Of a
+// quiet mailbox it rests, and if its name is another file's when it is wanted again, its
+// messages come from the journal, and the mailbox begins anew with the other file.
 //
 // A chunk that is not in memory is in the newest snapshot: a builder reads the
 // columns of what it replaces. So when another backing takes over for the chunks of
 // the newest snapshot, this one can be closed.
 type backing struct {
-	infos   *infos
-	uidNext mail.UID    // all messages below are in the file's table of names, if they are there
-	doubt   func(error) // is told of what cannot be read
-	stir    func()      // is told that something was read
+	infos    *infos
+	uidNext  mail.UID    // all messages below are in the file's table of names, if they are there
+	doubt    func(error) // is told of what cannot be read
+	outdated func()      // is told that another file has the name
+	stir     func()      // is told that something was read
 
 	// How many messages had come out of order when the file was begun: the table is
 	// not believed if one did since.
 	inserted int
+
+	scratch sync.Pool // *[]index.Message: rows on their way into columns
 
 	mu    sync.RWMutex
 	file  *index.Snapshot
@@ -64,7 +69,9 @@ func (c *chunk) load() *columns {
 			continue // it moved
 		}
 		if err != nil {
-			at.f.doubt(err)
+			if !asleep(err) {
+				at.f.doubt(err)
+			}
 			panic(&LostError{err})
 		}
 		at.f.stir()
@@ -76,28 +83,74 @@ func (c *chunk) load() *columns {
 }
 
 func (f *backing) read(i int, c *chunk) (*columns, error) {
-	rows, err := f.rows(i)
+	room, ok := f.scratch.Get().(*[]index.Message)
+	if !ok {
+		room = new([]index.Message)
+		*room = make([]index.Message, 0, index.ChunkLen)
+	}
+	defer func() {
+		clear((*room)[:cap(*room)]) // the names
+		f.scratch.Put(room)
+	}()
+	rows, err := f.rows(i, *room)
 	if err == nil && (len(rows) != c.n || rows[c.n-1].UID != c.last) {
 		err = fmt.Errorf("chunk %d does not hold what its row says", i)
 	}
-	if err == nil || errors.Is(err, errShut) {
+	if err == nil || errors.Is(err, errShut) || asleep(err) {
 		return f.columns(rows), err
 	}
 	b, rerr := f.rebuild(c)
 	if rerr != nil {
 		return nil, errors.Join(err, rerr)
 	}
-	f.doubt(err)
+	if errors.Is(err, index.ErrReplaced) {
+		f.outdated()
+	} else {
+		f.doubt(err)
+	}
 	return b, nil
 }
 
-func (f *backing) rows(i int) ([]index.Message, error) {
+// asleep says that a file could not be opened again just now, which says nothing about
+// what it holds.
+func asleep(err error) bool {
+	a := (*index.AsleepError)(nil)
+	return errors.As(err, &a)
+}
+
+// rest gives the file's descriptor back.
+func (f *backing) rest() {
+	if f == nil {
+		return
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if !f.shut {
+		f.file.Rest()
+	}
+}
+
+// wake opens the file again.
+func (f *backing) wake() error {
+	if f == nil {
+		return nil
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.shut {
+		return nil
+	}
+	return f.file.Wake()
+}
+
+// rows reads a chunk into room.
+func (f *backing) rows(i int, room []index.Message) ([]index.Message, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.shut {
 		return nil, errShut
 	}
-	return f.file.Chunk(i, make([]index.Message, 0, index.ChunkLen))
+	return f.file.Chunk(i, room)
 }
 
 func (f *backing) columns(rows []index.Message) *columns {

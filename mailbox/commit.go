@@ -107,7 +107,7 @@ func renamedRecord(msg Message, f mail.MessageFile) (r index.Record, flags bool)
 // inOrder returns new files in the order in which they get their UIDs: by the
 // number that the base name begins with, then by its octets.
 func (m *Mailbox) inOrder(fresh map[string]sighting) []sighting {
-	list := make([]sighting, 0, len(fresh))
+	list := make([]keyed, 0, len(fresh))
 	for _, at := range fresh {
 		if !at.looked && len(fresh) <= lookAtMost {
 			info, err := m.folder.Stat(at.file)
@@ -116,16 +116,31 @@ func (m *Mailbox) inOrder(fresh map[string]sighting) []sighting {
 				continue
 			}
 			at.info, at.looked = info, true
+			fresh[at.file.Base] = at
 		}
-		list = append(list, at)
+		list = append(list, keyOf(at.file.Base))
 	}
-	slices.SortFunc(list, func(a, b sighting) int { return compareBases(a.file.Base, b.file.Base) })
-	return list
+	slices.SortFunc(list, keyed.compare)
+	ordered := make([]sighting, len(list))
+	for i, k := range list {
+		ordered[i] = fresh[k.base]
+	}
+	return ordered
 }
 
-func compareBases(a, b string) int {
-	x, y := leadingDigits(a), leadingDigits(b)
-	return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y), strings.Compare(a, b))
+// keyed is a base name with what it is sorted by, taken from it once.
+type keyed struct{ number, base string }
+
+func keyOf(base string) keyed { return keyed{leadingDigits(base), base} }
+
+func (a keyed) compare(b keyed) int {
+	if c := cmp.Compare(len(a.number), len(b.number)); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.number, b.number); c != 0 {
+		return c
+	}
+	return strings.Compare(a.base, b.base)
 }
 
 // leadingDigits is the number that a name begins with, without zeros before it.

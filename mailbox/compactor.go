@@ -101,6 +101,14 @@ func (c *compacting) end() {
 	c.busy = false
 	c.cancel()
 	close(c.ended)
+	c.ctx, c.cancel, c.ended = nil, nil, nil // a quiet mailbox keeps nothing of it
+}
+
+// context is of the work in hand.
+func (c *compacting) context() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ctx
 }
 
 func (c *compacting) isStopped() bool {
@@ -137,7 +145,7 @@ func (m *Mailbox) compactAside() {
 		}
 	}()
 	began := time.Now()
-	err := m.compactUnlocked(m.compacting.ctx)
+	err := m.compactUnlocked(m.compacting.context())
 	if err != nil && !m.stopCompacting() {
 		m.log.Warn("compacting the index failed", "error", err)
 	}

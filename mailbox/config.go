@@ -84,6 +84,10 @@ type Config struct {
 	// then it gets ErrInUse. 0 is 30 s.
 	LockWait time.Duration
 
+	// QuietAfter is how long nothing must happen until the mailbox gives memory and
+	// descriptors back; it may be twice as long. 0 is 15 s.
+	QuietAfter time.Duration
+
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: none
 

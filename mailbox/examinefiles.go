@@ -84,7 +84,7 @@ func (x *examiner) snapshotFile() {
 func (x *examiner) directory(s *index.Snapshot) {
 	f := &backing{infos: newInfos(), file: s}
 	for i := range s.Chunks() {
-		rows, err := f.rows(i)
+		rows, err := f.rows(i, nil)
 		if err != nil || len(rows) == 0 {
 			x.add(Damage, partSnapshot, 0, "chunk %d has %d messages: %v", i, len(rows), err)
 			continue

@@ -68,8 +68,16 @@ type Folder interface {
 	// CleanTemp removes files from tmp whose inode changed longer than this ago.
 	CleanTemp(olderThan time.Duration) error
 
-	// Dir is the folder's own directory. It stays open as long as the folder.
+	// Dir is the folder's own directory. It is good as long as the folder.
 	Dir() vfs.Dir
+
+	// Rest gives the folder's descriptors back until it is used next. Whoever uses it
+	// then gets fs.ErrNotExist if the folder, or a directory in it, is not the one that
+	// it was. A folder that cannot rest does nothing.
+	Rest()
+
+	// OnWake has fn called, whatever locks are held, when the folder was used after Rest.
+	OnWake(fn func())
 
 	// Served returns the message's bytes as they are served, with CRLF line
 	// ends, over an open file of it. Size reads the whole file at most once.

@@ -101,7 +101,7 @@ func (w *site) open(name string, e *eyes) (*box, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := maildir.OpenFolder(d, maildir.Options{Unique: w.unique, Now: w.clock.now})
+	f, err := maildir.OpenFolder(d, maildir.Options{Unique: w.unique, Now: w.clock.now, Reopen: func() (vfs.Dir, error) { return w.over.OpenDir(name) }})
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,7 @@ func (m *Mailbox) load(shortcut bool) error {
 	memory := m.memory()
 	m.journal, m.infos, m.names, m.side = j, newInfos(), nil, side{}
 	m.backing, m.snapped, m.scattered = nil, 0, 0
+	m.outdated.Store(false)
 	m.epoch++
 	m.sync.renewed(m.epoch)
 	m.newJournal()
@@ -109,7 +110,7 @@ func (m *Mailbox) loadSnapshot(b *builder) {
 }
 
 func (m *Mailbox) newBacking(s *index.Snapshot) *backing {
-	f := &backing{infos: m.infos, file: s, doubt: m.doubt, stir: m.stir, inserted: m.inserted}
+	f := &backing{infos: m.infos, file: s, doubt: m.doubt, outdated: func() { m.outdated.Store(true) }, stir: m.stir, inserted: m.inserted}
 	dir, now := m.dir, m.now
 	f.other = func() (*Snapshot, error) { return fromJournal(dir, s, now) }
 	return f
@@ -240,6 +241,9 @@ func (m *Mailbox) readTail() error {
 	grown, err := m.journal.Grown()
 	if err != nil || !grown {
 		return err
+	}
+	if err := m.journal.Wake(); err != nil && !errors.Is(err, index.ErrReplaced) {
+		return fmt.Errorf("reading the journal: %w", err)
 	}
 	b := newBuilder(m.Snapshot(), m.infos)
 	n := 0

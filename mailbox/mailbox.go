@@ -66,6 +66,7 @@ type Mailbox struct {
 	gone     atomic.Bool
 	readOnly atomic.Bool // the journal takes no batches
 	doubtful atomic.Bool // nothing about the state is sure
+	outdated atomic.Bool // another snapshot file took the place of the one in use while that rested
 	sync     syncer
 	hints    hintQueue
 	memo     memo
@@ -95,6 +96,9 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	if m.c.LockWait <= 0 {
 		m.c.LockWait = 30 * time.Second
 	}
+	if m.c.QuietAfter <= 0 {
+		m.c.QuietAfter = quietAfter
+	}
 	if m.c.Counts == nil {
 		m.c.Counts = new(Counts)
 	}
@@ -109,7 +113,8 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 	defer unlock()
 	m.lock <- struct{}{} // timers begin while it is opened
 	defer func() { <-m.lock }()
-	if m.dir, err = openIndexDir(c.Folder.Dir()); err != nil {
+	c.Folder.OnWake(m.stir)
+	if m.dir, err = m.openIndexDir(); err != nil {
 		return nil, fmt.Errorf("opening the mailbox's index: %w", err)
 	}
 	err = m.load(true)
@@ -128,6 +133,16 @@ func Open(ctx context.Context, c Config) (*Mailbox, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// openIndexDir opens the directory of the index files, which can rest.
+func (m *Mailbox) openIndexDir() (vfs.Dir, error) {
+	folder := m.folder.Dir()
+	d, err := openIndexDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	return vfs.NewSleeper(d, func() (vfs.Dir, error) { return folder.OpenDir(indexDir) }, m.stir), nil
 }
 
 func openIndexDir(folder vfs.Dir) (vfs.Dir, error) {
@@ -281,6 +296,9 @@ func (m *Mailbox) catchUp(ctx context.Context) error {
 		}
 	}
 	if err := m.readTail(); err != nil {
+		return err
+	}
+	if err := m.wakeFiles(); err != nil {
 		return err
 	}
 	if err := m.takePending(ctx); err != nil {

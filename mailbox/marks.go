@@ -1,10 +1,13 @@
 package mailbox
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"postrider/index"
 	"postrider/mail"
+	"postrider/vfs"
 )
 
 // The account remembers of each mailbox its UIDVALIDITY and a UIDNEXT and a
@@ -286,8 +289,16 @@ func (m *Mailbox) heal() error {
 // indexDirReplaced says that the open index directory has not its name any more.
 func (m *Mailbox) indexDirReplaced() bool {
 	info, err := m.folder.Dir().Stat(indexDir)
-	_, ino := m.dir.Key()
-	return err != nil || info.Ino != ino
+	if err == nil {
+		if _, ino := m.dir.Key(); info.Ino != ino {
+			return true
+		}
+		var release func()
+		if _, release, err = vfs.Hold(m.dir); err == nil { // the number alone may be of another, made while it rested
+			release()
+		}
+	}
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // renewIndex takes in what is left to read of the index files that were open, and
@@ -305,7 +316,7 @@ func (m *Mailbox) reopenIndexDir() error {
 	if !m.indexDirReplaced() {
 		return nil
 	}
-	d, err := openIndexDir(m.folder.Dir())
+	d, err := m.openIndexDir()
 	if err != nil {
 		return fmt.Errorf("opening the mailbox's index: %w", err)
 	}

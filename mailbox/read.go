@@ -29,8 +29,9 @@ func (m *Mailbox) OpenMessage(ctx context.Context, uid mail.UID) (Served, error)
 	for range maxFollow {
 		file, err := m.folder.Open(msg.file())
 		if err == nil {
-			if err = m.isItself(uid, file); err == nil {
-				return m.checked(ctx, &msg, file)
+			var info vfs.Info
+			if info, err = m.isItself(uid, file); err == nil {
+				return m.checked(ctx, &msg, file, info)
 			}
 			file.Close()
 			if !errors.Is(err, fs.ErrNotExist) {
@@ -56,19 +57,19 @@ func unopened(err error) error {
 	return fmt.Errorf("opening a message: %w", err)
 }
 
-// isItself returns fs.ErrNotExist if another file took the place of the message's
-// under its name: that is a new message.
-func (m *Mailbox) isItself(uid mail.UID, file vfs.File) error {
+// isItself looks at an open file. It returns fs.ErrNotExist if another file took the
+// place of the message's under its name: that is a new message.
+func (m *Mailbox) isItself(uid mail.UID, file vfs.File) (vfs.Info, error) {
 	info, err := file.Stat()
 	if err != nil {
-		return fmt.Errorf("looking at a message: %w", err)
+		return info, fmt.Errorf("looking at a message: %w", err)
 	}
 	s := m.Snapshot()
 	i, ok := s.Find(uid)
-	if !ok || newFindings(s).replaced(i, sighting{info: info, looked: true}) {
-		return fs.ErrNotExist
+	if !ok || (&findings{s: s}).replaced(i, sighting{info: info, looked: true}) {
+		return info, fs.ErrNotExist
 	}
-	return nil
+	return info, nil
 }
 
 // cheapSize is up to which size the length as served costs nothing to know.
@@ -76,12 +77,7 @@ const cheapSize = 256 << 10
 
 // checked opens a message's text and compares the sizes that the file's name hinted at
 // with the truth, where that is known by now.
-func (m *Mailbox) checked(ctx context.Context, msg *Message, file vfs.File) (Served, error) {
-	info, err := file.Stat()
-	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("looking at a message: %w", err)
-	}
+func (m *Mailbox) checked(ctx context.Context, msg *Message, file vfs.File, info vfs.Info) (Served, error) {
 	text, err := m.served(msg, file)
 	if err != nil || msg.CRLFSize < 0 {
 		return text, err

@@ -59,6 +59,9 @@ func (m *Mailbox) Refresh(ctx context.Context) (*Snapshot, error) {
 	if err == nil && !quiet {
 		err = m.locked(ctx, func() error { return m.readStale(ctx) })
 	}
+	if errors.Is(err, fs.ErrNotExist) && m.departed() {
+		err = ErrGone
+	}
 	if err != nil && !bearable(err) {
 		return nil, err
 	}
@@ -75,7 +78,7 @@ func bearable(err error) bool {
 func (m *Mailbox) quiet() (bool, error) {
 	m.hints.looked()
 	m.dropEchoes()
-	if m.doubtful.Load() || !m.hints.empty() {
+	if m.doubtful.Load() || m.outdated.Load() || !m.hints.empty() {
 		return false, nil
 	}
 	if grown, err := m.journal.Grown(); err != nil || grown {

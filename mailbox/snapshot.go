@@ -126,6 +126,12 @@ func (s *Snapshot) Message(i int) Message {
 	return c.cols().message(j, t.infos)
 }
 
+// Flags returns the flags of the message at an index from 0 to Len-1.
+func (s *Snapshot) Flags(i int) mail.Flags {
+	c, j := s.tree().at(i)
+	return c.cols().states[j].mail()
+}
+
 func (c *columns) message(i int, t *infos) Message {
 	id, fa, st := &c.ids[i], &c.facts[i], &c.states[i]
 	return Message{

@@ -255,7 +255,7 @@ func (p *Past) divide(files map[string]sighting) (known []numberedFile, fresh []
 		}
 	}
 	slices.SortFunc(known, func(a, b numberedFile) int {
-		return cmp.Or(cmp.Compare(a.uid, b.uid), compareBases(a.file.Base, b.file.Base))
+		return cmp.Or(cmp.Compare(a.uid, b.uid), keyOf(a.file.Base).compare(keyOf(b.file.Base)))
 	})
 	last := mail.UID(0)
 	known = slices.DeleteFunc(known, func(k numberedFile) bool {
@@ -265,7 +265,7 @@ func (p *Past) divide(files map[string]sighting) (known []numberedFile, fresh []
 		}
 		return twice
 	})
-	slices.SortFunc(fresh, func(a, b sighting) int { return compareBases(a.file.Base, b.file.Base) })
+	slices.SortFunc(fresh, func(a, b sighting) int { return keyOf(a.file.Base).compare(keyOf(b.file.Base)) })
 	return known, fresh
 }
 

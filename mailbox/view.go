@@ -80,6 +80,16 @@ func (v *View) Message(seq mail.SeqNum) (m Message, live bool) {
 	return v.snap.Message(int(seq) - 1 - g), true
 }
 
+// Flags returns the flags of the message at a sequence number from 1 to Len, a
+// ghost's included.
+func (v *View) Flags(seq mail.SeqNum) mail.Flags {
+	g, isGhost := v.ghostsBelow(seq)
+	if isGhost {
+		return v.ghosts[g].m.Flags
+	}
+	return v.snap.Flags(int(seq) - 1 - g)
+}
+
 // KeywordsAt returns the keywords of the message at a sequence number, a ghost's
 // included. The slice is shared: it is not to be changed.
 func (v *View) KeywordsAt(seq mail.SeqNum) []string {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,6 +21,10 @@ type Options struct {
 	DirMode  fs.FileMode        // of directories, less the umask; 0: 0700
 	NoSync   bool               // Courier's side files are written without fsync
 	Alive    func(pid int) bool // whether a process runs here; nil: the kernel is asked
+
+	// Reopen opens the folder's own directory again, for a folder that can rest. Nil: its
+	// handles stay open.
+	Reopen func() (vfs.Dir, error)
 }
 
 func (o Options) withDefaults() Options {
@@ -42,6 +48,8 @@ func (o Options) withDefaults() Options {
 type Folder struct {
 	o                  Options
 	dir, tmp, new, cur vfs.Dir
+	rooms              sync.Pool              // *room
+	woken              atomic.Pointer[func()] // see OnWake
 }
 
 // OpenFolder opens the Maildir in dir, which becomes the folder's to close, also
@@ -49,8 +57,11 @@ type Folder struct {
 // or new is made.
 func OpenFolder(dir vfs.Dir, o Options) (*Folder, error) {
 	f := &Folder{o: o.withDefaults(), dir: dir}
+	if o.Reopen != nil {
+		f.dir = vfs.NewSleeper(dir, o.Reopen, f.wake)
+	}
 	var err error
-	if f.cur, err = dir.OpenDir("cur"); err == nil {
+	if f.cur, err = f.open("cur"); err == nil {
 		if f.new, err = f.openOrMake("new"); err == nil {
 			f.tmp, err = f.openOrMake("tmp")
 		}
@@ -63,14 +74,14 @@ func OpenFolder(dir vfs.Dir, o Options) (*Folder, error) {
 }
 
 func (f *Folder) openOrMake(name string) (vfs.Dir, error) {
-	d, err := f.dir.OpenDir(name)
+	d, err := f.open(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return d, err
 	}
 	if err := f.dir.Mkdir(name, f.o.DirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	return f.dir.OpenDir(name)
+	return f.open(name)
 }
 
 // Close gives back the folder's handles.

@@ -3,6 +3,7 @@ package maildir
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -356,4 +357,41 @@ func FuzzFileName(f *testing.F) {
 		}
 		SizeHints(n.Base)
 	})
+}
+
+// TestLentMemory: a message keeps its text while others are opened and closed, though
+// the memory of those that were closed is used again.
+func TestLentMemory(t *testing.T) {
+	f := newFolder(t, memfs.New(memfs.Options{}), "/m")
+	open := func(name, text string) (Served, string) {
+		m := deliver(t, f, false, name, text)
+		file, err := f.Open(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := f.Served(m, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	is := func(s Served, want string) {
+		t.Helper()
+		var b bytes.Buffer
+		if _, err := s.WriteTo(&b); err != nil || b.String() != want {
+			t.Fatalf("got %q, want %q: %v", b.String(), want, err)
+		}
+	}
+	kept, keptText := open("1.kept:2,", "Subject: kept\n\nfirst\n")
+	defer kept.Close()
+	for i := range 20 {
+		s, text := open(fmt.Sprintf("2.%d:2,", i), strings.Repeat(fmt.Sprintf("line %d\n", i), 1+i*37%11))
+		is(s, text)
+		is(kept, keptText)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s.Close() // a second one gives nothing back twice
+	}
+	is(kept, keptText)
 }

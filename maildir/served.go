@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"postrider/mail"
@@ -27,7 +28,7 @@ const (
 // Served returns the message's octets as served over an open file of it, which
 // becomes the result's to close, also on an error.
 func (f *Folder) Served(m mail.MessageFile, file vfs.File) (Served, error) {
-	s, err := serve(m.Base, file)
+	s, err := f.serve(m.Base, file)
 	if err != nil {
 		file.Close()
 		return nil, fmt.Errorf("read message %s: %w", m.Name, err)
@@ -35,22 +36,13 @@ func (f *Folder) Served(m mail.MessageFile, file vfs.File) (Served, error) {
 	return s, nil
 }
 
-func serve(base string, file vfs.File) (Served, error) {
+func (f *Folder) serve(base string, file vfs.File) (Served, error) {
 	st, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if st.Size <= servedWhole {
-		text := make([]byte, st.Size)
-		n, err := io.ReadFull(io.NewSectionReader(file, 0, st.Size), text)
-		if err != nil && err != io.ErrUnexpectedEOF {
-			return nil, err
-		}
-		text = text[:n]
-		if lines := bytes.Count(text, []byte{'\n'}); lines > 0 && !IsVerbatim(base, text) {
-			text = appendCRLF(make([]byte, 0, n+lines), text)
-		}
-		return &wholeText{text, file}, nil
+		return f.serveWhole(base, file, st.Size)
 	}
 	first := make([]byte, firstLineLimit)
 	n, err := file.ReadAt(first, 0)
@@ -63,14 +55,47 @@ func serve(base string, file vfs.File) (Served, error) {
 	return &longText{file: file, stored: st.Size, marks: []int64{0}}, nil
 }
 
+// serveWhole reads a short message.
+func (f *Folder) serveWhole(base string, file vfs.File, size int64) (Served, error) {
+	r, ok := f.rooms.Get().(*room)
+	if !ok {
+		r = new(room)
+	}
+	r.stored = slices.Grow(r.stored[:0], int(size))[:size]
+	n, err := file.ReadAt(r.stored, 0)
+	if err != nil && err != io.EOF {
+		f.rooms.Put(r)
+		return nil, err
+	}
+	text := r.stored[:n]
+	if lines := bytes.Count(text, []byte{'\n'}); lines > 0 && !IsVerbatim(base, text) {
+		r.served = appendCRLF(slices.Grow(r.served[:0], n+lines), text)
+		text = r.served
+	}
+	return &wholeText{text, file, r, &f.rooms}, nil
+}
+
+// room is the memory that a short message is read into. A folder lends it to one after
+// the other, so that reading many leaves no garbage.
+type room struct{ stored, served []byte }
+
 // wholeText is a short message in memory.
 type wholeText struct {
-	text []byte
-	file vfs.File
+	text  []byte
+	file  vfs.File
+	room  *room // nil: given back
+	rooms *sync.Pool
 }
 
 func (t *wholeText) Size() (int64, error) { return int64(len(t.text)), nil }
-func (t *wholeText) Close() error         { return t.file.Close() }
+
+func (t *wholeText) Close() error {
+	if t.room != nil {
+		t.rooms.Put(t.room)
+		t.room, t.text = nil, nil
+	}
+	return t.file.Close()
+}
 
 func (t *wholeText) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 || off >= int64(len(t.text)) {

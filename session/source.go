@@ -28,7 +28,7 @@ func (s *source) at(i int) mailbox.Message {
 }
 
 func (s *source) Len() int               { return s.sel.view.Len() }
-func (s *source) Flags(i int) mail.Flags { return s.at(i).Flags }
+func (s *source) Flags(i int) mail.Flags { return s.sel.view.Flags(mail.SeqNum(i + 1)) }
 func (s *source) Recent(i int) bool      { return s.sel.view.IsRecent(s.UID(i)) }
 
 func (s *source) UID(i int) mail.UID {

@@ -14,6 +14,11 @@ const (
 // or a program in user space (FUSE), may change: inotify tells nothing of that, and
 // flock may be this machine's alone. What cannot be found out counts as local.
 func OnNetwork(d Dir) bool {
+	d, release, err := Hold(d)
+	if err != nil {
+		return false
+	}
+	defer release()
 	o, ok := d.(*osDir)
 	return ok && FdOnNetwork(o.fd)
 }

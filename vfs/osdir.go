@@ -34,7 +34,18 @@ func newDir(fd int, path string, err error) (Dir, error) {
 
 func (d *osDir) Key() (dev, ino uint64) { return d.dev, d.ino }
 func (d *osDir) Path() string           { return d.path }
-func (d *osDir) Close() error           { return pathError("close", d.path, unix.Close(d.fd)) }
+
+// born is when the directory was made, 0 if the kernel or the file system does not say.
+func (d *osDir) born() int64 {
+	var st unix.Statx_t
+	err := again(func() error { return unix.Statx(d.fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &st) })
+	if err != nil || st.Mask&unix.STATX_BTIME == 0 {
+		return 0
+	}
+	return st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
+}
+
+func (d *osDir) Close() error { return pathError("close", d.path, unix.Close(d.fd)) }
 
 func (d *osDir) OpenDir(name string) (Dir, error) {
 	if err := CheckName("open", name); err != nil {
@@ -99,6 +110,11 @@ func (d *osDir) move(op, oldname string, to Dir, newname string, do func(tofd in
 	if err := CheckName(op, newname); err != nil {
 		return err
 	}
+	to, release, err := Hold(to)
+	if err != nil {
+		return err
+	}
+	defer release()
 	target, ok := to.(*osDir)
 	if !ok {
 		return linkError(op, oldname, newname, unix.EXDEV)

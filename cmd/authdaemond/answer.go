@@ -50,6 +50,7 @@ func (a *Answerer) Replace(c *config.Config, modules []accounts.Module, joined a
 func (a *Answerer) settings(c *config.Config, modules []accounts.Module, joined auth.Backend) (authdaemon.Config, error) {
 	settings := authdaemon.Config{DefaultOptions: auth.ParseOptions(c.DefaultOptions), Logger: a.logger}
 	settings.Brake, _ = joined.(authdaemon.Brake) // guesses count the same, whichever door they come by
+	settings.Changer, _ = joined.(auth.PasswordChanger)
 	for _, m := range modules {
 		if m.Name == "authdaemon" {
 			return settings, fmt.Errorf("authmodulelist: authdaemond at %s cannot ask itself", accounts.AuthdaemonSocket(c))

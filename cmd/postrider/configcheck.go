@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -105,6 +107,9 @@ func (k *settingsCheck) tokens() {
 func (k *settingsCheck) certificate(now time.Time) {
 	c := &k.loaded.Config
 	if c.CertFile == "" {
+		if len(c.ACME.Names) > 0 {
+			k.wrong("ACME_NAMES", "TLS_CERTFILE is not set, with the file that certificates are put into")
+		}
 		if !k.loaded.IsDefault("SSLPORT") && len(c.ListenTLS) > 0 {
 			k.note("SSLPORT", "nothing listens there while TLS_CERTFILE is not set")
 		}
@@ -117,6 +122,10 @@ func (k *settingsCheck) certificate(now time.Time) {
 		return
 	}
 	read, err := certificate.Read(c.CertFile, c.KeyFile)
+	if errors.Is(err, fs.ErrNotExist) && len(c.ACME.Names) > 0 {
+		k.note("TLS_CERTFILE", "%s is not there yet: serve waits for the first certificate of ACME_NAMES", c.CertFile)
+		return
+	}
 	if err != nil {
 		setting := "TLS_CERTFILE"
 		if _, e := os.Stat(c.KeyFile); c.KeyFile != "" && e != nil {

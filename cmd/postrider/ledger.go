@@ -42,7 +42,16 @@ type ledger struct {
 	dir  atomic.Pointer[vfs.Dir] // changed by current alone
 }
 
+// open opens the directory that has the name now.
 func (l *ledger) open() (vfs.Dir, error) {
+	dir, err := l.openOrMake()
+	if err != nil {
+		return nil, err
+	}
+	return vfs.NewSleeper(dir, func() (vfs.Dir, error) { return l.root.OpenDir(ledgerDir) }, nil), nil
+}
+
+func (l *ledger) openOrMake() (vfs.Dir, error) {
 	dir, err := l.root.OpenDir(ledgerDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = l.root.Mkdir(ledgerDir, 0o700); err == nil || errors.Is(err, fs.ErrExist) {
@@ -58,7 +67,13 @@ func (l *ledger) current() (vfs.Dir, error) {
 	old := *l.dir.Load()
 	info, err := l.root.Stat(ledgerDir)
 	if _, ino := old.Key(); err == nil && info.Ino == ino {
-		return old, nil
+		_, release, err := vfs.Hold(old)
+		if err == nil {
+			release()
+		}
+		if !errors.Is(err, fs.ErrNotExist) { // else it is another, made while the account rested
+			return old, err
+		}
 	}
 	dir, err := l.open()
 	if err != nil {
@@ -67,6 +82,9 @@ func (l *ledger) current() (vfs.Dir, error) {
 	l.dir.Store(&dir)
 	return dir, old.Close()
 }
+
+// Rest gives the directory's descriptor back until it is used again.
+func (l *ledger) Rest() { vfs.Rest(*l.dir.Load()) }
 
 // Close implements account.Ledger.
 func (l *ledger) Close() error { return errors.Join(l.Ledger.Close(), (*l.dir.Load()).Close()) }

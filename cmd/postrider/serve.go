@@ -61,9 +61,18 @@ func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error 
 	if err != nil {
 		return err
 	}
+	challenges, err := listenACME(c)
+	if err != nil {
+		return err
+	}
 	if err := giveUpRoot(c.User); err != nil {
 		return err
 	}
+	stop, err := keepCertificates(ctx, c, challenges, logger)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	backend, err := others.accounts(c)
 	if err != nil {
 		return err
@@ -113,6 +122,9 @@ func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, l
 	for _, l := range listeners {
 		logger.Info("listening", "address", l.Addr().String(), "tls", l.ImplicitTLS)
 	}
+	quiet, stop := context.WithCancel(ctx)
+	defer stop()
+	go giveBack(quiet)
 	server := serve.New(sc)
 	if figures != nil {
 		end := tellMetrics(ctx, figures, metrics.Sources{Server: server.Stats, House: house.Stats, Watch: w.Stats, Version: version()}, logger)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 
@@ -21,6 +22,9 @@ type otherSockets struct {
 // listenForOthers opens them, before root is given up.
 func listenForOthers(c *config.Config, logger *slog.Logger) (*otherSockets, error) {
 	daemon, dovecot := authdaemond.Wanted(c)
+	if dovecot && len(c.DovecotSockets) == 0 {
+		return nil, errors.New("SERVE_SOCKETS names dovecot: set DOVECOT_AUTH_SOCKET")
+	}
 	open, err := authdaemond.Listen(c, daemon, dovecot, logger)
 	if err != nil {
 		return nil, err

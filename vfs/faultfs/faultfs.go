@@ -90,11 +90,17 @@ type dir struct {
 
 func (d *dir) check(kind, name string) error { return d.fs.check(kind, path.Join(d.Path(), name)) }
 
-func unwrap(d vfs.Dir) vfs.Dir {
-	if w, ok := d.(*dir); ok {
-		return w.Dir
+// between runs an operation that has a second directory, with what is wrapped in it.
+func between(to vfs.Dir, f func(to vfs.Dir) error) error {
+	to, release, err := vfs.Hold(to)
+	if err != nil {
+		return err
 	}
-	return d
+	defer release()
+	if w, ok := to.(*dir); ok {
+		to = w.Dir
+	}
+	return f(to)
 }
 
 func (d *dir) OpenDir(name string) (vfs.Dir, error) {
@@ -138,21 +144,21 @@ func (d *dir) Rename(oldname string, to vfs.Dir, newname string) error {
 	if err := d.check("rename", oldname); err != nil {
 		return err
 	}
-	return d.Dir.Rename(oldname, unwrap(to), newname)
+	return between(to, func(to vfs.Dir) error { return d.Dir.Rename(oldname, to, newname) })
 }
 
 func (d *dir) RenameNoReplace(oldname string, to vfs.Dir, newname string) error {
 	if err := d.check("renamenoreplace", oldname); err != nil {
 		return err
 	}
-	return d.Dir.RenameNoReplace(oldname, unwrap(to), newname)
+	return between(to, func(to vfs.Dir) error { return d.Dir.RenameNoReplace(oldname, to, newname) })
 }
 
 func (d *dir) Link(oldname string, to vfs.Dir, newname string) error {
 	if err := d.check("link", oldname); err != nil {
 		return err
 	}
-	return d.Dir.Link(oldname, unwrap(to), newname)
+	return between(to, func(to vfs.Dir) error { return d.Dir.Link(oldname, to, newname) })
 }
 
 func (d *dir) Remove(name string) error {

@@ -133,6 +133,11 @@ func (d *dir) RenameNoReplace(oldname string, to vfs.Dir, newname string) error 
 }
 
 func (d *dir) rename(oldname string, to vfs.Dir, newname string, replace bool) error {
+	to, release, err := vfs.Hold(to)
+	if err != nil {
+		return err
+	}
+	defer release()
 	t, ok := to.(*dir)
 	if !ok || t.fs != d.fs {
 		return fail("rename", oldname, syscall.EXDEV)
@@ -180,6 +185,11 @@ func replaceable(n, old *node) error {
 }
 
 func (d *dir) Link(oldname string, to vfs.Dir, newname string) error {
+	to, release, err := vfs.Hold(to)
+	if err != nil {
+		return err
+	}
+	defer release()
 	t, ok := to.(*dir)
 	if !ok || t.fs != d.fs {
 		return fail("link", oldname, syscall.EXDEV)

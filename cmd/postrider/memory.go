@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// The runtime keeps what a burst of logins took, twice what is in use and more, and a
+// server on which nothing happens begins no collection that would find out. So, after a
+// minute in which little was allocated, if much of what the process holds is not in use, a
+// collection is run and the rest given back to the system; twice more in the next two
+// minutes, since each collection halves a goroutine's stack that is too large. Each costs
+// some milliseconds of processor for ten megabytes in use. Then nothing is done until
+// there was work again.
+
+const (
+	lookAtMemory = time.Minute
+	calm         = 4 << 20  // bytes allocated in a minute, and a sixteenth of all: less is no work
+	worthwhile   = 16 << 20 // bytes to give back, if they are also a sixth of all
+	collections  = 3
+)
+
+// memoryUse is what the runtime says of its memory, in bytes.
+type memoryUse struct {
+	allocated uint64 // since the start
+	idle      uint64 // held, and neither in use nor known to be garbage
+	garbage   uint64 // allocated since the last collection, or dead
+	held      uint64 // from the system
+}
+
+func readMemory() memoryUse {
+	s := []metrics.Sample{
+		{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"},
+		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
+	}
+	metrics.Read(s)
+	v := func(i int) uint64 { return s[i].Value.Uint64() }
+	return memoryUse{allocated: v(0), idle: v(1), garbage: max(v(2), v(3)) - v(3), held: v(4) - v(5)}
+}
+
+// calm says whether little was allocated since a look before.
+func (m memoryUse) calm(before memoryUse) bool {
+	return m.allocated-before.allocated < calm+m.held/16
+}
+
+// wasteful says whether memory is to be given back.
+func (m memoryUse) wasteful() bool {
+	loose := m.idle + m.garbage
+	return loose > worthwhile && loose > m.held/6
+}
+
+// giveBack gives memory back in quiet times until ctx ends.
+func giveBack(ctx context.Context) {
+	t := time.NewTicker(lookAtMemory)
+	defer t.Stop()
+	before, left := readMemory(), collections
+	for {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+		now := readMemory()
+		switch {
+		case !now.calm(before):
+			left = collections
+		case left > 0 && (left < collections || now.wasteful()):
+			debug.FreeOSMemory()
+			left--
+		}
+		before = now
+	}
+}
