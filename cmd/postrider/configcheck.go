@@ -107,9 +107,6 @@ func (k *settingsCheck) tokens() {
 func (k *settingsCheck) certificate(now time.Time) {
 	c := &k.loaded.Config
 	if c.CertFile == "" {
-		if len(c.ACME.Names) > 0 {
-			k.wrong("ACME_NAMES", "TLS_CERTFILE is not set, with the file that certificates are put into")
-		}
 		if !k.loaded.IsDefault("SSLPORT") && len(c.ListenTLS) > 0 {
 			k.note("SSLPORT", "nothing listens there while TLS_CERTFILE is not set")
 		}

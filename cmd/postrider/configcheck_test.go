@@ -43,7 +43,6 @@ func TestCheckCertificates(t *testing.T) {
 		{"key missing", []string{own[0], "TLS_PRIVATE_KEYFILE=" + path("none.key")}, 0, "TLS_PRIVATE_KEYFILE: reading certificate", ""},
 		{"certificate missing", []string{"TLS_CERTFILE=" + path("none.pem")}, 0, "TLS_CERTFILE: reading certificate", ""},
 		{"missing, by ACME", []string{"TLS_CERTFILE=" + path("none.pem"), "ACME_NAMES=mail.example.org"}, 0, "", "TLS_CERTFILE: " + path("none.pem") + " is not there yet"},
-		{"ACME without a file", []string{"ACME_NAMES=mail.example.org"}, 0, "ACME_NAMES: TLS_CERTFILE is not set", ""},
 		{"empty", []string{"TLS_CERTFILE=" + path("empty.pem")}, 0, "TLS_CERTFILE: reading certificate", ""},
 		{"nobody trusted", append(own, "TLS_VERIFYPEER=PEER"), 0, "TLS_TRUSTCERTS: TLS_VERIFYPEER asks", ""},
 		{"trust is none", append(own, "TLS_VERIFYPEER=PEER", "TLS_TRUSTCERTS="+path("no.pem")), 0, "TLS_TRUSTCERTS: ", ""},
