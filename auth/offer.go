@@ -58,6 +58,18 @@ func NewOffer(o OfferOptions) *Offer {
 		busy: make(chan struct{}, runtime.GOMAXPROCS(0))}
 }
 
+// BeyondIMAP is a backend as other protocols have it: what a Courier-IMAP announced
+// (OfferOptions.Courier) decides nothing there.
+func BeyondIMAP(b Backend) Backend {
+	if g, ok := b.(Guard); ok && g.Offer != nil {
+		o := *g.Offer
+		o.words = nil
+		g.Offer = &o
+		return g
+	}
+	return b
+}
+
 // offerOf is what the guard before a backend wants.
 func offerOf(b Backend) *Offer {
 	if g, ok := b.(Guard); ok {

@@ -66,6 +66,13 @@ func TestOffer(t *testing.T) {
 			t.Errorf("%s: %s", c.what, got)
 		}
 	}
+	worded := guarded(t, auth.OfferOptions{Courier: []string{"PLAIN"}})
+	if got := strings.Join(names(auth.Mechanisms(auth.BeyondIMAP(worded))), " "); got != "SCRAM-SHA-256 PLAIN LOGIN" {
+		t.Errorf("beyond IMAP there are %s", got)
+	}
+	if got := strings.Join(names(auth.Mechanisms(worded)), " "); got != "SCRAM-SHA-256 PLAIN" {
+		t.Errorf("in IMAP there are %s", got)
+	}
 	other := auth.Chain(kept(t), static.New(password.NewVerifier(password.Limits{}), static.Account{Identity: auth.Identity{Login: "x"}, Stored: "$6$x"}))
 	if got := names(auth.Mechanisms(auth.Guard{Backend: other, Offer: auth.NewOffer(auth.OfferOptions{})})); !slices.Equal(got, []string{"PLAIN", "LOGIN"}) {
 		t.Errorf("with a backend that keeps hashes alone: %v", got)

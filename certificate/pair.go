@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -41,6 +42,12 @@ func openPair(certFile, keyFile string, logger *slog.Logger) (*pair, error) {
 	var err error
 	p.current, err = p.read()
 	return p, err
+}
+
+// Read is the certificate in a file with its key, which is in the same file where keyFile
+// is empty, as handshakes would have it.
+func Read(certFile, keyFile string) (*tls.Certificate, error) {
+	return (&pair{certFile: certFile, keyFile: cmp.Or(keyFile, certFile)}).read()
 }
 
 // read takes the blocks in any order, with text and parameters of other kinds between.

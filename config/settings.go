@@ -153,7 +153,8 @@ func accepted() map[string]string {
 		soon     = "not obeyed in this version"
 	)
 	return map[string]string{
-		"MAILUSER": scripts, "IMAPDSTART": boot, "IMAPDSSLSTART": boot, "PIDFILE": scripts, "SSLPIDFILE": ssl, "SSLLOGGEROPTS": ssl,
+		"IMAPDSTART": boot, "IMAPDSSLSTART": boot, "PIDFILE": scripts, "SSLPIDFILE": ssl, "SSLLOGGEROPTS": ssl,
+		"MAILUSER":     "imapd-ssl.rc obeys it; serve has RUN_AS",
 		"COURIERTLS":   "TLS is built in: STARTTLS is offered where there is a certificate",
 		"TLS_DHPARAMS": curves, "TLS_DHCERTFILE": curves, "TLS_MIN_DH_BITS": curves, "TLS_PRIORITY": suites, "TLS_CIPHER_LIST": suites,
 		"TLS_CACHEFILE": tickets, "TLS_CACHESIZE": tickets, "TLS_TIMEOUT": "Courier reserved the name and never used it",

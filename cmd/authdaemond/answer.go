@@ -33,7 +33,7 @@ func NewAnswerer(c *config.Config, modules []accounts.Module, joined auth.Backen
 		return nil, err
 	}
 	a.authdaemon = authdaemon.New(settings)
-	a.dovecot = dovecot.New(dovecot.Config{Backend: joined, Logger: logger})
+	a.dovecot = dovecot.New(dovecot.Config{Backend: auth.BeyondIMAP(joined), Logger: logger})
 	return a, nil
 }
 
@@ -42,7 +42,7 @@ func (a *Answerer) Replace(c *config.Config, modules []accounts.Module, joined a
 	settings, err := a.settings(c, modules, joined)
 	if err == nil {
 		a.authdaemon.Replace(settings)
-		a.dovecot.Replace(joined)
+		a.dovecot.Replace(auth.BeyondIMAP(joined))
 	}
 	return err
 }

@@ -15,7 +15,7 @@ import (
 
 // proxiedMistake says why serve does not start: it would take the proxy's address for the
 // client's, and its first line for a command.
-const proxiedMistake = "TCPDOPTS has -haproxy: serve does not speak the PROXY protocol; take it out, or run couriertcpd (imapd.rc start), which does"
+const proxiedMistake = "-haproxy: serve does not speak the PROXY protocol; take it out, or run couriertcpd (imapd.rc start), which does"
 
 // readGate reads the access file, nil if everybody may connect.
 func readGate(c *config.Config, logger *slog.Logger) (*couriertcpd.Access, error) {
@@ -82,7 +82,7 @@ func (g *gate) Accept() (net.Conn, error) {
 // servable tells what keeps serve from obeying the settings.
 func servable(c *config.Config) error {
 	if c.Proxied {
-		return errors.New(proxiedMistake)
+		return errors.New("TCPDOPTS: " + proxiedMistake)
 	}
 	return nil
 }
