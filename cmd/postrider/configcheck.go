@@ -184,11 +184,13 @@ func (k *settingsCheck) user() {
 		k.note("RUN_AS", "serve does not start as root while it is not set; the user that the Maildirs belong to, such as vmail")
 		return
 	}
-	switch uid, _, err := identify(name); {
+	switch uid, gid, err := identify(name); {
 	case err != nil:
 		k.wrong("RUN_AS", "%s; make that user, or name the one that the Maildirs belong to", strings.TrimPrefix(err.Error(), "RUN_AS: "))
 	case uid == 0:
 		k.wrong("RUN_AS", "must not be root; name the user that the Maildirs belong to")
+	default:
+		k.readable(uid, gid)
 	}
 }
 
