@@ -28,6 +28,7 @@ NAMES = imapd imaplogin authuserdb authdaemon authdaemond couriertcpd courierlog
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
+	$(GO) build -o bin/postrider-front ./cmd/postrider-front
 	for name in $(NAMES); do ln -sf postrider bin/$$name; done
 
 # pam is the program that asks PAM for the server: it alone links C, and needs

@@ -85,6 +85,9 @@ func (a stamp) same(b stamp) bool {
 
 // gone reports that the certificate's file was removed.
 func (p *pair) gone() bool {
+	if p.certFile == "" { // Given
+		return false
+	}
 	_, err := os.Stat(p.certFile)
 	return errors.Is(err, fs.ErrNotExist)
 }
@@ -93,6 +96,9 @@ func (p *pair) gone() bool {
 func (p *pair) fresh() *tls.Certificate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.certFile == "" { // Given
+		return p.current
+	}
 	now := p.stamps()
 	if now[0].same(p.seen[0]) && now[1].same(p.seen[1]) {
 		return p.current

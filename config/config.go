@@ -92,6 +92,12 @@ type Config struct {
 	Skeleton       string // directory that a new home is copied from; empty: none
 	DebugFile      string // name in the Maildir; a session is written to it if it is there
 
+	ProcessModel string        // auto, one or split
+	FrontUser    string        // system user of the process that strangers reach
+	FrontDir     string        // empty directory that it is locked into
+	AuthUser     string        // system user of the process that keeps the accounts; empty: root
+	WorkerLinger time.Duration // of a process without sessions
+
 	LoginTimeout time.Duration // from connect to login
 	IdleTimeout  time.Duration // between two commands
 	DrainTimeout time.Duration // for sessions to end on SIGTERM

@@ -92,6 +92,7 @@ func TestDefaults(t *testing.T) {
 		AuthdaemonDir: "/run/courier/authdaemon", TimeoutConnect: 10 * time.Second, TimeoutWrite: 10 * time.Second, TimeoutRead: 30 * time.Second,
 		LoggerOptions: []string{}, ServeSockets: []string{}, DovecotSockets: []string{}, DovecotMode: 0o660,
 		TrashFolder: "Trash", Sendmail: "/usr/sbin/sendmail", SenderHeader: "X-IMAP-Sender",
+		ProcessModel: "auto", FrontUser: "nobody", FrontDir: "/run/postrider/empty", WorkerLinger: time.Minute,
 		EnhancedIdle: true, PollInterval: time.Minute, LoginTimeout: time.Minute, IdleTimeout: 30 * time.Minute,
 		DrainTimeout: 10 * time.Second, LockTimeout: 30 * time.Second, LogFormat: "text", LogLevel: "info",
 	}

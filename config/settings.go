@@ -91,7 +91,13 @@ func Settings() []Setting {
 		{"OAUTH_CLIENT_SECRETFILE", "", "", "path", "file with the secret of who asks", text(func(c *Config) *string { return &c.OAuth.ClientSecretFile })},
 		{"OAUTH_CACERT", "", "", "path", "PEM file of the authorities that vouch for the provider; empty: the system's", text(func(c *Config) *string { return &c.OAuth.CACert })},
 		{"MAILDIRPATH", "Maildir", "", "path", "the Maildir below an account's home, where the account names none", text(func(c *Config) *string { return &c.Maildir })},
-		{"RUN_AS", "", "", "user or uid", "become this user after binding the ports; must be set where root starts the server", text(func(c *Config) *string { return &c.User })},
+		{"RUN_AS", "", "", "user or uid", "one process serves all accounts, as this user after binding the ports; empty, and started by root: PROCESS_MODEL", text(func(c *Config) *string { return &c.User })},
+
+		{"PROCESS_MODEL", "auto", "", "auto, one or split", "one process for accounts of one uid, or one for each uid; auto splits where root starts the server without RUN_AS", choice(func(c *Config) *string { return &c.ProcessModel }, "auto", "one", "split")},
+		{"FRONT_USER", "nobody", "", "user or uid", "split: whom the process belongs to that strangers reach; best a user for this alone", text(func(c *Config) *string { return &c.FrontUser })},
+		{"FRONT_DIR", "/run/postrider/empty", "", "path", "split: the empty directory that this process is locked into; it is made", text(func(c *Config) *string { return &c.FrontDir })},
+		{"AUTH_USER", "", "", "user or uid", "split: whom the process belongs to that checks passwords; empty: root, which the password file of the system needs", text(func(c *Config) *string { return &c.AuthUser })},
+		{"WORKER_LINGER", "60", "", "seconds", "split: how long the process of a uid stays after its last session", seconds(0, 86400, func(c *Config) *int64 { return (*int64)(&c.WorkerLinger) })},
 
 		{"IMAP_NAMESPACE", "plain", "courier", "plain or courier", "how folders are named: Sent with /, or INBOX.Sent with .", namespace},
 		{"FOLDER_ENCODING", "auto", "", "auto, utf8 or utf7", "how folder names are written on disk; auto looks at each account", choice(func(c *Config) *string { return &c.Encoding }, "auto", "utf8", "utf7")},
@@ -123,7 +129,7 @@ func Settings() []Setting {
 
 		{"LOGIN_TIMEOUT", "60", "", "seconds", "from the connection to the login", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.LoginTimeout) })},
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},
-		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
+		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM, and to go on after SIGUSR2", seconds(1, 604800, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
 		{"LOCK_TIMEOUT", "30", "", "seconds", "for other processes to let go of a mailbox, then NO [INUSE]", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.LockTimeout) })},
 		{"METRICS", "", "", "address:port or unix:path", "where serve answers GET /metrics, in the form of Prometheus, to whoever can reach it; empty: nowhere", metrics},
 		{"LOG_FORMAT", "text", "", "text, json or courier", "form of the log on standard error; courier is for filters of Courier's lines, and what programs started by its chain write", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json", "courier")},

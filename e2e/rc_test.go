@@ -137,12 +137,7 @@ func TestStartScripts(t *testing.T) {
 	}
 	write(t, filepath.Join(etc, "imapaccess"), "127.0.0.3\tdeny\n", 0o644)
 	run("imapd.rc", "restart")
-	await(t, log, func() bool {
-		c := r.connect(t, "127.0.0.3", "127.0.0.1")
-		defer c.Close()
-		line, _ := bufio.NewReader(c).ReadString('\n')
-		return line == "refused\n"
-	})
+	await(t, log, func() bool { return r.greeting(t, "127.0.0.3") == "refused" })
 	sessions[0].ok("NOOP")
 	stop()
 	for i, k := range sessions {

@@ -1,6 +1,10 @@
 package couriertcpd
 
-import "net/netip"
+import (
+	"maps"
+	"net/netip"
+	"slices"
+)
 
 // Access is the rules of an access file, for a server that accepts connections by itself.
 // It does not change.
@@ -16,5 +20,17 @@ func OpenAccess(name string) (a *Access, notes []error, err error) {
 	return &Access{r}, notes, nil
 }
 
+// HasRules reports whether there is anything in it.
+func (a *Access) HasRules() bool {
+	r := a.rules
+	return len(r.nets)+len(r.ports)+len(r.onAny) > 0 || r.any != nil
+}
+
 // Allows reports whether a client may connect.
 func (a *Access) Allows(remote netip.Addr) bool { return !a.rules.remote(remote).deny }
+
+// Denies reports whether anybody is kept out.
+func (a *Access) Denies() bool {
+	denies := func(v verdict) bool { return v.deny }
+	return a.rules.any != nil && a.rules.any.deny || slices.ContainsFunc(slices.Collect(maps.Values(a.rules.nets)), denies)
+}

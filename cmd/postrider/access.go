@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 
 	"postrider/cmd/couriertcpd"
 	"postrider/config"
@@ -32,14 +33,18 @@ func guardListeners(c *config.Config, listeners []serve.Listener, logger *slog.L
 	return nil
 }
 
-// openAccess is nil where everybody may connect. A file that is named and not there is an
-// error: its denials must not vanish without a word.
+// openAccess is nil where everybody may connect. Where Courier's table is there and not the
+// text that it was made of, that is an error: its denials must not vanish without a word.
+// Where neither is, everybody may connect, as Courier has it.
 func openAccess(c *config.Config) (access *couriertcpd.Access, notes []error, err error) {
 	if c.AccessFile == "" {
 		return nil, nil, nil
 	}
 	access, notes, err = couriertcpd.OpenAccess(c.AccessFile)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(c.AccessFile + ".dat"); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, nil
+		}
 		return nil, nil, fmt.Errorf("%w: make it (\"*\", a tab, \"allow\" lets everybody in), or take the setting out", err)
 	}
 	return access, notes, err
@@ -66,4 +71,24 @@ func (g *gate) Accept() (net.Conn, error) {
 		g.logger.Warn("connection refused", "ip", remote.AddrPort().Addr().Unmap(), "reason", "the access file denies it")
 		conn.Close()
 	}
+}
+
+// servable tells what keeps serve from obeying the settings. Where there is a process for
+// each uid, the front does not know the access file, whose denials must not be passed over.
+func servable(c *config.Config, split bool) error {
+	if c.Proxied {
+		return errors.New("TCPDOPTS: " + proxiedMistake)
+	}
+	if !split {
+		return nil
+	}
+	access, _, err := openAccess(c)
+	if err != nil {
+		return fmt.Errorf("IMAPACCESSFILE: %w", err)
+	}
+	if access != nil && access.HasRules() {
+		return fmt.Errorf("IMAPACCESSFILE: %s has rules, which are not obeyed with a process for each uid (PROCESS_MODEL): "+
+			"set RUN_AS to the one user of all mail, or run couriertcpd (imapd.rc start)", c.AccessFile)
+	}
+	return nil
 }

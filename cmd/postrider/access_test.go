@@ -60,22 +60,50 @@ func TestAccessFile(t *testing.T) {
 	}
 }
 
-// An access file that is named and not there is an error that says what to do; none that
-// is named lets everybody in.
+// An access file of which only Courier's table is there is an error that says what to do;
+// where there is none, everybody is let in.
 func TestAccessFileMissing(t *testing.T) {
-	err := guardListeners(&config.Config{AccessFile: filepath.Join(t.TempDir(), "nowhere")}, nil, slog.New(slog.DiscardHandler))
+	quiet := slog.New(slog.DiscardHandler)
+	name := filepath.Join(t.TempDir(), "imapaccess")
+	for _, file := range []string{"", name} {
+		if err := guardListeners(&config.Config{AccessFile: file}, nil, quiet); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := os.WriteFile(name+".dat", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := guardListeners(&config.Config{AccessFile: name}, nil, quiet)
 	if err == nil || !strings.Contains(err.Error(), "make it") {
 		t.Errorf("%v", err)
-	}
-	if err := guardListeners(&config.Config{}, nil, slog.New(slog.DiscardHandler)); err != nil {
-		t.Error(err)
 	}
 }
 
 // serve refuses to take a proxy's address for the client's.
 func TestProxied(t *testing.T) {
-	err := runServe(t.Context(), &config.Config{Proxied: true}, slog.New(slog.DiscardHandler))
+	err := servable(&config.Config{Proxied: true}, false)
 	if err == nil || !strings.Contains(err.Error(), "-haproxy") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Rules that the front of many processes does not know keep it from starting; a file
+// without any, such as Debian's empty directory, does not.
+func TestAccessFileSplit(t *testing.T) {
+	dir := t.TempDir()
+	c := &config.Config{AccessFile: dir}
+	if err := servable(c, true); err != nil {
+		t.Error(err)
+	}
+	for _, rule := range []string{"10\tdeny\n", "*\tdeny\n", "*.143\tdeny\n", "192.0.2.1.143\tdeny\n"} {
+		if err := os.WriteFile(filepath.Join(dir, "rules"), []byte(rule), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := servable(c, true); err == nil || !strings.Contains(err.Error(), "IMAPACCESSFILE: "+dir) {
+			t.Errorf("%q, split: %v", rule, err)
+		}
+		if err := servable(c, false); err != nil {
+			t.Errorf("%q, one process: %v", rule, err)
+		}
 	}
 }

@@ -184,7 +184,7 @@ func (k *settingsCheck) user() {
 		k.note("RUN_AS", "serve does not start as root while it is not set; the user that the Maildirs belong to, such as vmail")
 		return
 	}
-	switch uid, gid, err := identify(name); {
+	switch uid, gid, err := identify("RUN_AS", name); {
 	case err != nil:
 		k.wrong("RUN_AS", "%s; make that user, or name the one that the Maildirs belong to", strings.TrimPrefix(err.Error(), "RUN_AS: "))
 	case uid == 0:
@@ -200,9 +200,15 @@ func (k *settingsCheck) access() {
 	if k.loaded.Text(setting) != k.loaded.Config.AccessFile {
 		setting = "TCPDOPTS"
 	}
-	_, notes, err := openAccess(&k.loaded.Config)
-	if err != nil {
+	c := &k.loaded.Config
+	access, notes, err := openAccess(c)
+	switch {
+	case err != nil:
 		k.wrong(setting, "%v", err)
+	case access == nil && c.AccessFile != "":
+		k.note(setting, "%s is not there: everybody may connect", c.AccessFile)
+	case access != nil && access.HasRules() && c.User == "" && c.ProcessModel != "one":
+		k.note(setting, "serve does not start with rules and a process for each uid: see RUN_AS and PROCESS_MODEL")
 	}
 	for _, n := range notes {
 		k.wrong(setting, "%v; the line is passed over", n)

@@ -1,4 +1,4 @@
-package main
+package memory
 
 import (
 	"context"
@@ -52,8 +52,8 @@ func (m memoryUse) wasteful() bool {
 	return loose > worthwhile && loose > m.held/6
 }
 
-// giveBack gives memory back in quiet times until ctx ends.
-func giveBack(ctx context.Context) {
+// GiveBack gives memory back in quiet times until ctx ends.
+func GiveBack(ctx context.Context) {
 	t := time.NewTicker(lookAtMemory)
 	defer t.Stop()
 	before, left := readMemory(), collections
