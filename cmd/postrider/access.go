@@ -18,7 +18,7 @@ import (
 const proxiedMistake = "-haproxy: serve does not speak the PROXY protocol; take it out, or run couriertcpd (imapd.rc start), which does"
 
 // guardListeners has listeners let in only whom the access file allows. The file is read
-// once, before root is given up.
+// here, once for a generation of the server.
 func guardListeners(c *config.Config, listeners []serve.Listener, logger *slog.Logger) error {
 	access, notes, err := openAccess(c)
 	if err != nil || access == nil {

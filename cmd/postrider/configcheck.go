@@ -181,7 +181,7 @@ func (k *settingsCheck) daemon() {
 func (k *settingsCheck) user() {
 	name := k.loaded.Config.User
 	if name == "" {
-		k.note("RUN_AS", "serve does not start as root while it is not set; the user that the Maildirs belong to, such as vmail")
+		k.note("RUN_AS", "not set: started as root, serve has a process for each uid that an account names; for one user of all mail, such as vmail, name him")
 		return
 	}
 	switch uid, gid, err := identify("RUN_AS", name); {

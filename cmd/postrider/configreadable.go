@@ -14,7 +14,7 @@ func (k *settingsCheck) readable(uid, gid int) {
 	c := &k.loaded.Config
 	files := [][2]string{
 		{"TLS_CERTFILE", c.CertFile}, {"TLS_PRIVATE_KEYFILE", c.KeyFile}, {"AUTH_SECRETFILE", c.AuthSecretFile},
-		{"OAUTH_CLIENT_SECRETFILE", c.OAuth.ClientSecretFile},
+		{"OAUTH_CLIENT_SECRETFILE", c.OAuth.ClientSecretFile}, {"IMAPACCESSFILE", c.AccessFile},
 	}
 	for _, m := range []struct{ module, setting, file string }{
 		{"authuserdb", "USERDB", c.Userdb}, {"authshadow", "SHADOW_FILE", c.ShadowFile},
