@@ -184,11 +184,13 @@ func (k *settingsCheck) user() {
 		k.note("RUN_AS", "not set: started as root, serve has a process for each uid that an account names; for one user of all mail, such as vmail, name him")
 		return
 	}
-	switch uid, _, err := identify("RUN_AS", name); {
+	switch uid, gid, err := identify("RUN_AS", name); {
 	case err != nil:
 		k.wrong("RUN_AS", "%s; make that user, or name the one that the Maildirs belong to", strings.TrimPrefix(err.Error(), "RUN_AS: "))
 	case uid == 0:
 		k.wrong("RUN_AS", "must not be root; name the user that the Maildirs belong to")
+	default:
+		k.readable(uid, gid)
 	}
 }
 
@@ -198,9 +200,15 @@ func (k *settingsCheck) access() {
 	if k.loaded.Text(setting) != k.loaded.Config.AccessFile {
 		setting = "TCPDOPTS"
 	}
-	_, notes, err := openAccess(&k.loaded.Config)
-	if err != nil {
+	c := &k.loaded.Config
+	access, notes, err := openAccess(c)
+	switch {
+	case err != nil:
 		k.wrong(setting, "%v", err)
+	case access == nil && c.AccessFile != "":
+		k.note(setting, "%s is not there: everybody may connect", c.AccessFile)
+	case access != nil && access.Denies() && c.User == "" && c.ProcessModel != "one":
+		k.note(setting, "serve does not start where it keeps somebody out and there is a process for each uid: see RUN_AS and PROCESS_MODEL")
 	}
 	for _, n := range notes {
 		k.wrong(setting, "%v; the line is passed over", n)

@@ -73,3 +73,57 @@ func TestCheckCertificates(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckReadable: what the user of RUN_AS cannot read is told, with what stands in the
+// way; a module that is not asked needs no file.
+func TestCheckReadable(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "userdb")
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const stranger = 60001
+	check := func(uid int, settings ...string) []config.Mistake {
+		loaded, err := config.Load(config.Options{Environment: append(settings, "USERDB="+file)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := &settingsCheck{loaded: loaded}
+		k.readable(uid, uid)
+		return k.mistakes
+	}
+	if got := check(os.Getuid()); len(got) > 0 {
+		t.Errorf("its owner: %v", got)
+	}
+	if got := check(stranger); len(got) != 1 || !strings.HasPrefix(got[0].Text, "USERDB: ") || !strings.Contains(got[0].Text, dir) {
+		t.Errorf("a stranger: %v", got)
+	}
+	if got := check(stranger, "authmodulelist=authpam"); len(got) > 0 {
+		t.Errorf("a file that nobody reads: %v", got)
+	}
+	for _, open := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(open, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at, why := barred(dir, stranger, stranger); at != "" {
+		t.Skipf("where tests put their files nobody else can look: %s %s", at, why)
+	}
+	for mode, want := range map[os.FileMode]string{0o644: "", 0o640: file, 0o600: file, 0o004: ""} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		if at, _ := barred(file, stranger, stranger); at != want {
+			t.Errorf("%o: %q, want %q", mode, at, want)
+		}
+	}
+	if err := os.Chmod(file, 0o040); err != nil {
+		t.Fatal(err)
+	}
+	if at, why := barred(file, uint32(os.Getuid()), stranger); at != file || !strings.Contains(why, "0040") {
+		t.Errorf("the owner's bits count for the owner alone: %q %q", at, why)
+	}
+	if at, _ := barred(filepath.Join(dir, "none"), stranger, stranger); at == filepath.Join(dir, "none") {
+		t.Error("a file that is not there is told as one that cannot be read")
+	}
+}
