@@ -107,7 +107,7 @@ func TestCheckReadable(t *testing.T) {
 		}
 	}
 	if at, why := barred(dir, stranger, stranger); at != "" {
-		t.Skipf("where tests put their files nobody else can look: %s %s", at, why)
+		t.Fatalf("other users must be able to enter the directory of TMPDIR: %s %s", at, why)
 	}
 	for mode, want := range map[os.FileMode]string{0o644: "", 0o640: file, 0o600: file, 0o004: ""} {
 		if err := os.Chmod(file, mode); err != nil {
