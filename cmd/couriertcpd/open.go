@@ -20,12 +20,6 @@ func OpenAccess(name string) (a *Access, notes []error, err error) {
 	return &Access{r}, notes, nil
 }
 
-// HasRules reports whether there is anything in it.
-func (a *Access) HasRules() bool {
-	r := a.rules
-	return len(r.nets)+len(r.ports)+len(r.onAny) > 0 || r.any != nil
-}
-
 // Allows reports whether a client may connect.
 func (a *Access) Allows(remote netip.Addr) bool { return !a.rules.remote(remote).deny }
 

@@ -17,20 +17,26 @@ import (
 // client's, and its first line for a command.
 const proxiedMistake = "-haproxy: serve does not speak the PROXY protocol; take it out, or run couriertcpd (imapd.rc start), which does"
 
-// guardListeners has listeners let in only whom the access file allows. The file is read
-// here, once for a generation of the server.
-func guardListeners(c *config.Config, listeners []serve.Listener, logger *slog.Logger) error {
+// readGate reads the access file, nil if everybody may connect.
+func readGate(c *config.Config, logger *slog.Logger) (*couriertcpd.Access, error) {
 	access, notes, err := openAccess(c)
-	if err != nil || access == nil {
-		return err
+	if err != nil {
+		return nil, fmt.Errorf("IMAPACCESSFILE: %w", err)
 	}
 	for _, n := range notes {
 		logger.Warn("a line of the access file is passed over", "err", n)
 	}
+	return access, nil
+}
+
+// guardListeners has listeners let in only whom an access file allows; nil allows all.
+func guardListeners(access *couriertcpd.Access, listeners []serve.Listener, logger *slog.Logger) {
+	if access == nil {
+		return
+	}
 	for i := range listeners {
 		listeners[i].Listener = &gate{Listener: listeners[i].Listener, access: access, logger: logger}
 	}
-	return nil
 }
 
 // openAccess is nil where everybody may connect. Where Courier's table is there and not the
@@ -73,22 +79,10 @@ func (g *gate) Accept() (net.Conn, error) {
 	}
 }
 
-// servable tells what keeps serve from obeying the settings. Where there is a process for
-// each uid, the front does not know the access file, whose denials must not be passed over.
-func servable(c *config.Config, split bool) error {
+// servable tells what keeps serve from obeying the settings.
+func servable(c *config.Config) error {
 	if c.Proxied {
 		return errors.New("TCPDOPTS: " + proxiedMistake)
-	}
-	if !split {
-		return nil
-	}
-	access, _, err := openAccess(c)
-	if err != nil {
-		return fmt.Errorf("IMAPACCESSFILE: %w", err)
-	}
-	if access != nil && access.HasRules() {
-		return fmt.Errorf("IMAPACCESSFILE: %s has rules, which are not obeyed with a process for each uid (PROCESS_MODEL): "+
-			"set RUN_AS to the one user of all mail, or run couriertcpd (imapd.rc start)", c.AccessFile)
 	}
 	return nil
 }

@@ -27,9 +27,12 @@ func TestAccessFile(t *testing.T) {
 	defer plain.Close()
 	var log strings.Builder
 	listeners := []serve.Listener{{Listener: plain}}
-	if err := guardListeners(&config.Config{AccessFile: file}, listeners, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	access, err := readGate(&config.Config{AccessFile: file}, logger)
+	if err != nil {
 		t.Fatal(err)
 	}
+	guardListeners(access, listeners, logger)
 	if !strings.Contains(log.String(), file+":3") {
 		t.Errorf("the log does not name the line that is no rule: %s", &log)
 	}
@@ -66,14 +69,14 @@ func TestAccessFileMissing(t *testing.T) {
 	quiet := slog.New(slog.DiscardHandler)
 	name := filepath.Join(t.TempDir(), "imapaccess")
 	for _, file := range []string{"", name} {
-		if err := guardListeners(&config.Config{AccessFile: file}, nil, quiet); err != nil {
-			t.Error(err)
+		if access, err := readGate(&config.Config{AccessFile: file}, quiet); access != nil || err != nil {
+			t.Error(access, err)
 		}
 	}
 	if err := os.WriteFile(name+".dat", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := guardListeners(&config.Config{AccessFile: name}, nil, quiet)
+	_, err := readGate(&config.Config{AccessFile: name}, quiet)
 	if err == nil || !strings.Contains(err.Error(), "make it") {
 		t.Errorf("%v", err)
 	}
@@ -81,29 +84,8 @@ func TestAccessFileMissing(t *testing.T) {
 
 // serve refuses to take a proxy's address for the client's.
 func TestProxied(t *testing.T) {
-	err := servable(&config.Config{Proxied: true}, false)
+	err := servable(&config.Config{Proxied: true})
 	if err == nil || !strings.Contains(err.Error(), "-haproxy") {
 		t.Errorf("%v", err)
-	}
-}
-
-// Rules that the front of many processes does not know keep it from starting; a file
-// without any, such as Debian's empty directory, does not.
-func TestAccessFileSplit(t *testing.T) {
-	dir := t.TempDir()
-	c := &config.Config{AccessFile: dir}
-	if err := servable(c, true); err != nil {
-		t.Error(err)
-	}
-	for _, rule := range []string{"10\tdeny\n", "*\tdeny\n", "*.143\tdeny\n", "192.0.2.1.143\tdeny\n"} {
-		if err := os.WriteFile(filepath.Join(dir, "rules"), []byte(rule), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := servable(c, true); err == nil || !strings.Contains(err.Error(), "IMAPACCESSFILE: "+dir) {
-			t.Errorf("%q, split: %v", rule, err)
-		}
-		if err := servable(c, false); err != nil {
-			t.Errorf("%q, one process: %v", rule, err)
-		}
 	}
 }

@@ -207,8 +207,8 @@ func (k *settingsCheck) access() {
 		k.wrong(setting, "%v", err)
 	case access == nil && c.AccessFile != "":
 		k.note(setting, "%s is not there: everybody may connect", c.AccessFile)
-	case access != nil && access.HasRules() && c.User == "" && c.ProcessModel != "one":
-		k.note(setting, "serve does not start with rules and a process for each uid: see RUN_AS and PROCESS_MODEL")
+	case access != nil && access.Denies() && c.User == "" && c.ProcessModel != "one":
+		k.note(setting, "it keeps somebody out, with which serve does not start where it has a process for each uid: see RUN_AS and PROCESS_MODEL")
 	}
 	for _, n := range notes {
 		k.wrong(setting, "%v; the line is passed over", n)

@@ -10,6 +10,7 @@ import (
 	"postrider/account"
 	"postrider/auth"
 	"postrider/cmd/certificates"
+	"postrider/cmd/couriertcpd"
 	"postrider/config"
 	"postrider/serve"
 	"postrider/watch"
@@ -39,8 +40,8 @@ func (a *alone) Retire()               { a.server.Retire() }
 func (a *alone) Stop()                 { a.stop() }
 func (a *alone) Done() <-chan struct{} { return a.done }
 
-// startAlone serves the accounts of a backend on open doors.
-func startAlone(c *config.Config, logger *slog.Logger, doors []door, backend auth.Backend, shared *houses) (*alone, error) {
+// startAlone serves the accounts of a backend on open doors to whom access lets in.
+func startAlone(c *config.Config, logger *slog.Logger, doors []door, access *couriertcpd.Access, backend auth.Backend, shared *houses) (*alone, error) {
 	syscall.Umask(int(c.Umask))
 	sc := serverConfig(c, logger, backend)
 	var err error
@@ -56,13 +57,7 @@ func startAlone(c *config.Config, logger *slog.Logger, doors []door, backend aut
 		leave()
 		return nil, err
 	}
-	if err := guardListeners(c, open, logger); err != nil {
-		leave()
-		for _, l := range open {
-			l.Close()
-		}
-		return nil, fmt.Errorf("IMAPACCESSFILE: %w", err)
-	}
+	guardListeners(access, open, logger)
 	sc.Handover = &handover{config: c, house: house.House, roster: serve.NewRoster(c.MaxPerAccount), logger: logger}
 	ctx, stop := context.WithCancel(context.Background())
 	a := &alone{server: serve.New(sc), house: house, stop: stop, done: make(chan struct{})}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"postrider/account"
+	"postrider/cmd/couriertcpd"
 	"postrider/cmd/memory"
 	"postrider/config"
 	"postrider/metrics"
@@ -42,6 +43,7 @@ type reign struct {
 	stopRenewals func()       // nil: there are none
 
 	newest atomic.Pointer[alone] // whose figures are told
+	access *couriertcpd.Access   // who may connect; nil: everybody
 
 	config  *config.Config
 	logger  *slog.Logger
@@ -106,7 +108,7 @@ func (r *reign) start(c *config.Config, logger *slog.Logger, doors []door) (gene
 	if err != nil {
 		return nil, err
 	}
-	a, err := startAlone(c, logger, doors, backend, r.houses)
+	a, err := startAlone(c, logger, doors, r.access, backend, r.houses)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +179,7 @@ func (r *reign) renew() error {
 	}
 	c := &loaded.Config
 	split, err := isSplit(c)
-	err = errors.Join(err, servable(c, split))
+	err = errors.Join(err, servable(c))
 	if err == nil && (split != r.split || c.User != r.user) {
 		err = errors.New("RUN_AS and PROCESS_MODEL cannot change without a restart")
 	}
@@ -189,8 +191,17 @@ func (r *reign) renew() error {
 		return err
 	}
 	logger := newLogger(c, os.Stderr)
+	before := r.access
+	if !split {
+		if r.access, err = readGate(c, logger); err != nil {
+			r.access = before
+			closeDoors(doors, r.doors)
+			return err
+		}
+	}
 	next, err := r.start(c, logger, doors)
 	if err != nil {
+		r.access = before
 		closeDoors(doors, r.doors)
 		return err
 	}

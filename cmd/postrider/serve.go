@@ -46,7 +46,7 @@ func runServe(ctx context.Context, from *where) error {
 		logger.Info("setting without effect", "at", n.String())
 	}
 	split, err := isSplit(c)
-	if err = errors.Join(err, servable(c, split)); err != nil {
+	if err = errors.Join(err, servable(c)); err != nil {
 		return err
 	}
 	in, err := inherit(c)
@@ -84,6 +84,9 @@ func runServe(ctx context.Context, from *where) error {
 // openOthers opens what is listened on beside the doors, before root is given up.
 func (r *reign) openOthers(c *config.Config, logger *slog.Logger, in inheritance) error {
 	var err error
+	if r.access, err = readGate(c, logger); err != nil {
+		return err
+	}
 	if r.figures = in.figures; r.figures == nil {
 		if r.figures, err = listenMetrics(c.Metrics); err != nil {
 			return err
@@ -115,7 +118,7 @@ func isSplit(c *config.Config) (bool, error) {
 // serveAccounts serves the accounts of a backend, as it stands, until ctx ends.
 func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, doors []door, backend auth.Backend) error {
 	defer closeDoors(doors, nil)
-	a, err := startAlone(c, logger, doors, backend, new(houses))
+	a, err := startAlone(c, logger, doors, nil, backend, new(houses))
 	if err != nil {
 		return err
 	}

@@ -30,18 +30,8 @@ func startSplit(c *config.Config, logger *slog.Logger, doors []door) (generation
 
 // planOf says what processes the settings ask for.
 func planOf(c *config.Config, logger *slog.Logger) (parent.Plan, error) {
-	if c.VerifyPeer == "PEER" || c.VerifyPeer == "REQUIREPEER" {
-		return parent.Plan{}, errors.New("TLS_VERIFYPEER asks for certificates of clients, which the front of PROCESS_MODEL=split cannot judge")
-	}
-	if len(c.ACME.Names) > 0 {
-		return parent.Plan{}, errors.New("ACME_NAMES: with PROCESS_MODEL=split certificates are got by another program: root would have to listen to strangers")
-	}
-	access, _, err := openAccess(c)
-	if err != nil {
-		return parent.Plan{}, fmt.Errorf("IMAPACCESSFILE: %w", err)
-	}
-	if access != nil && access.Denies() {
-		return parent.Plan{}, errors.New("IMAPACCESSFILE keeps somebody out, which PROCESS_MODEL=split does not obey: run couriertcpd (imapd.rc start), or filter packets")
+	if err := forOneProcess(c); err != nil {
+		return parent.Plan{}, err
 	}
 	p := parent.Plan{
 		// The file that this process runs, also after another was put in its place.
@@ -55,6 +45,7 @@ func planOf(c *config.Config, logger *slog.Logger) (parent.Plan, error) {
 		Linger: c.WorkerLinger, DrainTimeout: c.DrainTimeout,
 		Log: os.Stderr, Journal: logs.IsJournal(os.Stderr), Logger: logger,
 	}
+	var err error
 	if p.Front, err = frontProgram(); err != nil {
 		return p, err
 	}
@@ -90,6 +81,25 @@ func planOf(c *config.Config, logger *slog.Logger) (parent.Plan, error) {
 	}
 	p.WorkerSettings, err = json.Marshal(c.OfSessions())
 	return p, err
+}
+
+// forOneProcess refuses what only one process can do: what is asked for and would not be
+// done must not be passed over.
+func forOneProcess(c *config.Config) error {
+	switch {
+	case c.VerifyPeer == "PEER", c.VerifyPeer == "REQUIREPEER":
+		return errors.New("TLS_VERIFYPEER asks for certificates of clients, which the front of PROCESS_MODEL=split cannot judge")
+	case len(c.ACME.Names) > 0:
+		return errors.New("ACME_NAMES: with PROCESS_MODEL=split certificates are got by another program: root would have to listen to strangers")
+	}
+	access, _, err := openAccess(c)
+	if err != nil {
+		return fmt.Errorf("IMAPACCESSFILE: %w", err)
+	}
+	if access != nil && access.Denies() {
+		return errors.New("IMAPACCESSFILE keeps somebody out, which PROCESS_MODEL=split does not obey: run couriertcpd (imapd.rc start), or filter packets")
+	}
+	return nil
 }
 
 // childEnvironment is what of the environment the other processes get: nothing that
