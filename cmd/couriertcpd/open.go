@@ -23,8 +23,9 @@ func OpenAccess(name string) (a *Access, notes []error, err error) {
 // Allows reports whether a client may connect.
 func (a *Access) Allows(remote netip.Addr) bool { return !a.rules.remote(remote).deny }
 
-// Denies reports whether anybody is kept out.
+// Denies reports whether a rule keeps anybody out, or from one of our own ends.
 func (a *Access) Denies() bool {
-	denies := func(v verdict) bool { return v.deny }
-	return a.rules.any != nil && a.rules.any.deny || slices.ContainsFunc(slices.Collect(maps.Values(a.rules.nets)), denies)
+	r := a.rules
+	all := slices.Concat(slices.Collect(maps.Values(r.nets)), slices.Collect(maps.Values(r.ports)), slices.Collect(maps.Values(r.onAny)), []verdict{r.whatever()})
+	return slices.ContainsFunc(all, func(v verdict) bool { return v.deny })
 }

@@ -79,10 +79,22 @@ func (g *gate) Accept() (net.Conn, error) {
 	}
 }
 
-// servable tells what keeps serve from obeying the settings.
-func servable(c *config.Config) error {
+// servable tells what keeps serve from obeying the settings. Where there is a process for
+// each uid, the front does not know the access file, whose denials must not be passed over.
+func servable(c *config.Config, split bool) error {
 	if c.Proxied {
 		return errors.New("TCPDOPTS: " + proxiedMistake)
+	}
+	if !split {
+		return nil
+	}
+	access, _, err := openAccess(c)
+	if err != nil {
+		return fmt.Errorf("IMAPACCESSFILE: %w", err)
+	}
+	if access != nil && access.Denies() {
+		return fmt.Errorf("IMAPACCESSFILE: %s keeps somebody out, which is not obeyed with a process for each uid (PROCESS_MODEL): "+
+			"set RUN_AS to the one user of all mail, or run couriertcpd (imapd.rc start)", c.AccessFile)
 	}
 	return nil
 }

@@ -84,8 +84,29 @@ func TestAccessFileMissing(t *testing.T) {
 
 // serve refuses to take a proxy's address for the client's.
 func TestProxied(t *testing.T) {
-	err := servable(&config.Config{Proxied: true})
+	err := servable(&config.Config{Proxied: true}, false)
 	if err == nil || !strings.Contains(err.Error(), "-haproxy") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Rules that the front of many processes does not know keep it from starting; a file
+// without any, such as Debian's empty directory, does not.
+func TestAccessFileSplit(t *testing.T) {
+	dir := t.TempDir()
+	c := &config.Config{AccessFile: dir}
+	if err := servable(c, true); err != nil {
+		t.Error(err)
+	}
+	for _, rule := range []string{"10\tdeny\n", "*\tdeny\n", "*.143\tdeny\n", "192.0.2.1.143\tdeny\n"} {
+		if err := os.WriteFile(filepath.Join(dir, "rules"), []byte(rule), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := servable(c, true); err == nil || !strings.Contains(err.Error(), "IMAPACCESSFILE: "+dir) {
+			t.Errorf("%q, split: %v", rule, err)
+		}
+		if err := servable(c, false); err != nil {
+			t.Errorf("%q, one process: %v", rule, err)
+		}
 	}
 }

@@ -208,7 +208,7 @@ func (k *settingsCheck) access() {
 	case access == nil && c.AccessFile != "":
 		k.note(setting, "%s is not there: everybody may connect", c.AccessFile)
 	case access != nil && access.Denies() && c.User == "" && c.ProcessModel != "one":
-		k.note(setting, "it keeps somebody out, with which serve does not start where it has a process for each uid: see RUN_AS and PROCESS_MODEL")
+		k.note(setting, "serve does not start where it keeps somebody out and there is a process for each uid: see RUN_AS and PROCESS_MODEL")
 	}
 	for _, n := range notes {
 		k.wrong(setting, "%v; the line is passed over", n)

@@ -179,7 +179,7 @@ func (r *reign) renew() error {
 	}
 	c := &loaded.Config
 	split, err := isSplit(c)
-	err = errors.Join(err, servable(c))
+	err = errors.Join(err, servable(c, split))
 	if err == nil && (split != r.split || c.User != r.user) {
 		err = errors.New("RUN_AS and PROCESS_MODEL cannot change without a restart")
 	}

@@ -46,7 +46,7 @@ func runServe(ctx context.Context, from *where) error {
 		logger.Info("setting without effect", "at", n.String())
 	}
 	split, err := isSplit(c)
-	if err = errors.Join(err, servable(c)); err != nil {
+	if err = errors.Join(err, servable(c, split)); err != nil {
 		return err
 	}
 	in, err := inherit(c)

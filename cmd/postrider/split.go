@@ -92,13 +92,6 @@ func forOneProcess(c *config.Config) error {
 	case len(c.ACME.Names) > 0:
 		return errors.New("ACME_NAMES: with PROCESS_MODEL=split certificates are got by another program: root would have to listen to strangers")
 	}
-	access, _, err := openAccess(c)
-	if err != nil {
-		return fmt.Errorf("IMAPACCESSFILE: %w", err)
-	}
-	if access != nil && access.Denies() {
-		return errors.New("IMAPACCESSFILE keeps somebody out, which PROCESS_MODEL=split does not obey: run couriertcpd (imapd.rc start), or filter packets")
-	}
 	return nil
 }
 
