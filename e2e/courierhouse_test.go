@@ -33,7 +33,7 @@ type courierHouse struct {
 func newCourierHouse(t *testing.T) *courierHouse {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can become an account, and install for itself alone")
+		t.Fatal("only root can become an account, and install for itself alone: run the tests as root")
 	}
 	out, err := exec.Command("../scripts/setup.sh", "courier-dir").Output()
 	root := strings.TrimSpace(string(out))

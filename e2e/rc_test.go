@@ -57,7 +57,7 @@ func names(t *testing.T) string {
 // the scripts start both listeners, and stop them with their sessions.
 func TestStartScripts(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("imaplogin becomes the account, which root alone can")
+		t.Fatal("imaplogin becomes the account, which root alone can: run the tests as root")
 	}
 	s := &server{dir: publicDir(t)}
 	s.writeAccounts(t)
