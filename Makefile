@@ -81,9 +81,10 @@ fuzz:
 bench-idle:
 	$(GO) test ./e2e -run TestIdleFigures -figures -v -timeout 30m
 
-# bench-system prints what the processes for system accounts keep in memory; as root.
+# bench-system prints what the processes for system accounts keep in memory, and what a
+# session costs beside Dovecot's and Courier's; as root.
 bench-system:
-	$(GO) test ./e2e -run TestSystemFigures -figures -v -timeout 30m
+	$(GO) test ./e2e -run 'TestSystemFigures|TestSessionMemory' -figures -v -timeout 30m
 
 # bench-quiet takes about half an hour, and TMPDIR's file system some gigabytes: by default
 # 10,000 Maildirs of 500 messages. QUIET='-quiet-accounts 1000 -quiet-mail 5000' has others.
