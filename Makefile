@@ -7,6 +7,7 @@
 # make coexist     Courier and Postrider on one Maildir at once, 10,000 operations
 # make bench-idle  how fast IDLE tells 200 sessions, and what 10,000 quiet ones cost
 # make bench-quiet what 10,000 sleeping sessions cost, each on an account of its own
+# make bench-system  what the processes for system accounts keep in memory
 # make bench-growth  what one thing costs in folders of 1,000 to 1,000,000 messages
 # make bench-promises  what each promise costs, with it and without
 # make pam         the program that asks PAM; it alone links C
@@ -21,13 +22,14 @@ RACE ?=
 SEED ?= 1
 
 # The names of Courier's programs and modules that the program goes by, too.
-NAMES = imapd imaplogin authuserdb authdaemon couriertcpd courierlogger couriertls imapd.rc imapd-ssl \
+NAMES = imapd imaplogin authuserdb authdaemon authdaemond couriertcpd courierlogger couriertls imapd.rc imapd-ssl \
 	imapd-ssl.rc mkimapdcert authtest authpasswd authenumerate userdb makeuserdb userdbpw pw2userdb
 
-.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-quiet bench-growth bench-promises bench-dovecot clean
+.PHONY: build pam run deliver test check coexist lint fuzz storm kill crowd bench-idle bench-system bench-quiet bench-growth bench-promises bench-dovecot clean
 
 build:
 	$(GO) build -o bin/postrider ./cmd/postrider
+	$(GO) build -o bin/postrider-front ./cmd/postrider-front
 	for name in $(NAMES); do ln -sf postrider bin/$$name; done
 
 # pam is the program that asks PAM for the server: it alone links C, and needs
@@ -78,6 +80,11 @@ fuzz:
 # open files must allow the crowd: ulimit -n 20000.
 bench-idle:
 	$(GO) test ./e2e -run TestIdleFigures -figures -v -timeout 30m
+
+# bench-system prints what the processes for system accounts keep in memory, and what a
+# session costs beside Dovecot's and Courier's; as root.
+bench-system:
+	$(GO) test ./e2e -run 'TestSystemFigures|TestSessionMemory' -figures -v -timeout 30m
 
 # bench-quiet takes about half an hour, and TMPDIR's file system some gigabytes: by default
 # 10,000 Maildirs of 500 messages. QUIET='-quiet-accounts 1000 -quiet-mail 5000' has others.

@@ -73,6 +73,10 @@ type Identity struct {
 	Options  Options // per-account settings
 	Hash     Secret  // password as stored, where the backend gives it away
 	Clear    Secret  // password in clear, stored or just verified
+
+	// Ticket is set where another process keeps the identity and tells only the
+	// login: whoever shows it there gets the rest, once.
+	Ticket Secret
 }
 
 // Unknown is the UID or GID of an identity that has none.

@@ -48,7 +48,7 @@ func TestGuardConforms(t *testing.T) {
 		v := password.NewVerifier(password.Limits{})
 		id := person
 		id.Login = "demo@example.com"
-		chain := auth.Chain(static.New(v), static.New(v, static.Account{Identity: id, Stored: "{PLAIN}secret"}))
+		chain := auth.Chain(static.New(v, static.Account{Identity: auth.Identity{Login: "other"}, Stored: "{PLAIN}x"}), static.New(v, static.Account{Identity: id, Stored: "{PLAIN}secret"}))
 		return conformance.Fixture{Backend: auth.Guard{Backend: chain, DefaultDomain: "@example.com"}, Login: "demo", Password: "secret", Checks: v.Checks}
 	})
 }

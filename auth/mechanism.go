@@ -24,6 +24,9 @@ func Mechanisms(b Backend) []Mechanism { return MechanismsFor(b, Request{}) }
 // MechanismsFor returns the mechanisms that b can serve on the connection of r, the
 // best first: those that its Offer wants and its accounts have what is needed for.
 func MechanismsFor(b Backend, r Request) []Mechanism {
+	if s, ok := b.(MechanismSource); ok {
+		return s.Mechanisms(r)
+	}
 	offer := offerOf(b)
 	var all []Mechanism
 	for _, build := range []func(Backend, Request) []Mechanism{offer.external, offer.bearer, offer.scram, offer.cram} {

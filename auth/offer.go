@@ -18,6 +18,7 @@ import (
 // zero value is not usable; nil offers PLAIN and LOGIN.
 type Offer struct {
 	names  []string // nil: what every account can use
+	words  []string // of those that Courier knew, which to offer; nil: all
 	plus   bool
 	host   string
 	secret []byte
@@ -32,6 +33,11 @@ type OfferOptions struct {
 	// of the others those that every account can use, so that no client chooses one
 	// with which its user cannot log in.
 	Names []string
+	// Courier are the mechanisms that the settings of a Courier-IMAP announced. Where Names
+	// is empty they decide on PLAIN, LOGIN and the CRAM family, which are all that it knew
+	// how to announce; a CRAM mechanism among them is offered if some account can use it.
+	// Empty: they decide nothing.
+	Courier []string
 	// ChannelBinding offers the -PLUS forms of SCRAM on TLS connections.
 	ChannelBinding bool
 	Host           string // the server's name, in challenges
@@ -48,8 +54,20 @@ func NewOffer(o OfferOptions) *Offer {
 		o.Secret = make([]byte, 32)
 		_, _ = rand.Read(o.Secret) // never fails
 	}
-	return &Offer{names: slices.Clone(o.Names), plus: o.ChannelBinding, host: o.Host, secret: slices.Clone(o.Secret), tokens: o.Tokens,
+	return &Offer{names: slices.Clone(o.Names), words: slices.Clone(o.Courier), plus: o.ChannelBinding, host: o.Host, secret: slices.Clone(o.Secret), tokens: o.Tokens,
 		busy: make(chan struct{}, runtime.GOMAXPROCS(0))}
+}
+
+// BeyondIMAP is a backend as other protocols have it: what a Courier-IMAP announced
+// (OfferOptions.Courier) decides nothing there.
+func BeyondIMAP(b Backend) Backend {
+	if g, ok := b.(Guard); ok && g.Offer != nil {
+		o := *g.Offer
+		o.words = nil
+		g.Offer = &o
+		return g
+	}
+	return b
 }
 
 // offerOf is what the guard before a backend wants.
@@ -63,6 +81,9 @@ func offerOf(b Backend) *Offer {
 func (o *Offer) wants(name string) bool {
 	if o == nil {
 		return name == "PLAIN" || name == "LOGIN"
+	}
+	if len(o.names) == 0 && len(o.words) > 0 && (name == "PLAIN" || name == "LOGIN" || slices.Contains(sasl.CRAMMechanisms(), name)) {
+		return slices.Contains(o.words, name)
 	}
 	return len(o.names) == 0 || slices.Contains(o.names, name)
 }
@@ -96,7 +117,7 @@ func (o *Offer) cram(b Backend, _ Request) []Mechanism {
 	if o == nil {
 		return nil
 	}
-	able := handOn{b}.ChallengeMechanisms(o.every())
+	able := handOn{b}.ChallengeMechanisms(o.every() && len(o.words) == 0)
 	var all []Mechanism
 	for _, name := range among(sasl.CRAMMechanisms(), able) {
 		all = append(all, Mechanism{Name: name, Start: func(r Request, accepted func(*Identity)) sasl.Server {

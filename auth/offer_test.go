@@ -53,6 +53,9 @@ func TestOffer(t *testing.T) {
 	}{
 		{"what every account can use", auth.OfferOptions{}, auth.Request{}, "SCRAM-SHA-256 PLAIN LOGIN"},
 		{"named", auth.OfferOptions{Names: []string{"CRAM-MD5", "PLAIN", "NOSUCH"}}, auth.Request{}, "CRAM-MD5 PLAIN"},
+		{"words of Courier's", auth.OfferOptions{Courier: []string{"PLAIN"}}, auth.Request{External: "keys"}, "EXTERNAL SCRAM-SHA-256 PLAIN"},
+		{"words of Courier's, some accounts can", auth.OfferOptions{Courier: []string{"CRAM-SHA1", "CRAM-MD5", "LOGIN"}}, auth.Request{}, "SCRAM-SHA-256 CRAM-SHA1 CRAM-MD5 LOGIN"},
+		{"names come before words", auth.OfferOptions{Names: []string{"LOGIN"}, Courier: []string{"PLAIN"}}, auth.Request{}, "LOGIN"},
 		{"binding is off", auth.OfferOptions{}, auth.Request{Bindings: bound}, "SCRAM-SHA-256 PLAIN LOGIN"},
 		{"binding", auth.OfferOptions{ChannelBinding: true}, auth.Request{Bindings: bound}, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"},
 		{"binding without TLS", auth.OfferOptions{ChannelBinding: true}, auth.Request{}, "SCRAM-SHA-256 PLAIN LOGIN"},
@@ -62,6 +65,13 @@ func TestOffer(t *testing.T) {
 		if got := strings.Join(names(auth.MechanismsFor(guarded(t, c.options), c.r)), " "); got != c.want {
 			t.Errorf("%s: %s", c.what, got)
 		}
+	}
+	worded := guarded(t, auth.OfferOptions{Courier: []string{"PLAIN"}})
+	if got := strings.Join(names(auth.Mechanisms(auth.BeyondIMAP(worded))), " "); got != "SCRAM-SHA-256 PLAIN LOGIN" {
+		t.Errorf("beyond IMAP there are %s", got)
+	}
+	if got := strings.Join(names(auth.Mechanisms(worded)), " "); got != "SCRAM-SHA-256 PLAIN" {
+		t.Errorf("in IMAP there are %s", got)
 	}
 	other := auth.Chain(kept(t), static.New(password.NewVerifier(password.Limits{}), static.Account{Identity: auth.Identity{Login: "x"}, Stored: "$6$x"}))
 	if got := names(auth.Mechanisms(auth.Guard{Backend: other, Offer: auth.NewOffer(auth.OfferOptions{})})); !slices.Equal(got, []string{"PLAIN", "LOGIN"}) {

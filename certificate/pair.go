@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -43,6 +44,12 @@ func openPair(certFile, keyFile string, logger *slog.Logger) (*pair, error) {
 	return p, err
 }
 
+// Read is the certificate in a file with its key, which is in the same file where keyFile
+// is empty, as handshakes would have it.
+func Read(certFile, keyFile string) (*tls.Certificate, error) {
+	return (&pair{certFile: certFile, keyFile: cmp.Or(keyFile, certFile)}).read()
+}
+
 // read takes the blocks in any order, with text and parameters of other kinds between.
 func (p *pair) read() (*tls.Certificate, error) {
 	cert, err := readBounded(p.certFile)
@@ -78,6 +85,9 @@ func (a stamp) same(b stamp) bool {
 
 // gone reports that the certificate's file was removed.
 func (p *pair) gone() bool {
+	if p.certFile == "" { // Given
+		return false
+	}
 	_, err := os.Stat(p.certFile)
 	return errors.Is(err, fs.ErrNotExist)
 }
@@ -86,6 +96,9 @@ func (p *pair) gone() bool {
 func (p *pair) fresh() *tls.Certificate {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.certFile == "" { // Given
+		return p.current
+	}
 	now := p.stamps()
 	if now[0].same(p.seen[0]) && now[1].same(p.seen[1]) {
 		return p.current

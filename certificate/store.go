@@ -44,6 +44,7 @@ type Store struct {
 	files  Files
 	main   *pair
 	config *tls.Config
+	given  bool // there are no files
 
 	mu    sync.Mutex
 	named map[string]*pair // by what stands behind the dot; only of files that are there
@@ -51,14 +52,25 @@ type Store struct {
 
 // Open reads the certificate and whom to trust.
 func Open(f Files) (*Store, error) {
-	if f.Logger == nil {
-		f.Logger = slog.New(slog.DiscardHandler)
-	}
-	s := &Store{files: f, named: make(map[string]*pair)}
+	s := newStore(f)
 	var err error
 	if s.main, err = s.open(""); err != nil {
 		return nil, err
 	}
+	if f.Verify != VerifyNone {
+		if err := s.trust(); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// newStore is a store without certificates.
+func newStore(f Files) *Store {
+	if f.Logger == nil {
+		f.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{files: f, named: make(map[string]*pair)}
 	// One value for all handshakes, since it holds the keys of session tickets.
 	s.config = &tls.Config{MinVersion: max(f.MinVersion, tls.VersionTLS12), NextProtos: f.Protocols,
 		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -68,12 +80,7 @@ func Open(f Files) (*Store, error) {
 			}
 			return chosen, nil
 		}}
-	if f.Verify != VerifyNone {
-		if err := s.trust(); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	return s
 }
 
 func (s *Store) trust() error {
@@ -124,6 +131,9 @@ func (s *Store) byName(name string) *tls.Certificate {
 	s.mu.Lock()
 	p := s.named[name]
 	s.mu.Unlock()
+	if p == nil && s.given {
+		return nil
+	}
 	if p == nil {
 		opened, err := s.open("." + name)
 		if err != nil {

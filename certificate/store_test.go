@@ -231,3 +231,30 @@ func TestProtocols(t *testing.T) {
 		}
 	}
 }
+
+func TestGiven(t *testing.T) {
+	s := Given(Files{})
+	if _, _, err := shake(s.Config(), &tls.Config{}); err == nil {
+		t.Error("a handshake without a certificate")
+	}
+	text := map[string]string{}
+	for _, name := range []string{"", "a.example"} {
+		_, text[name] = signer{}.make(t, pkix.Name{CommonName: "for " + name})
+		if err := s.Give(name, []byte(text[name]), []byte(text[name])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Give("", []byte("nonsense"), nil); err == nil {
+		t.Error("nonsense is a certificate")
+	}
+	for asked, want := range map[string]string{"": "for ", "a.example": "for a.example", "b.example": "for "} {
+		_, client, err := shake(s.Config(), &tls.Config{ServerName: asked})
+		if err != nil || client.PeerCertificates[0].Subject.CommonName != want {
+			t.Errorf("%q got %v, %v", asked, client.PeerCertificates, err)
+		}
+	}
+	s.Withdraw("a.example")
+	if _, client, err := shake(s.Config(), &tls.Config{ServerName: "a.example"}); err != nil || client.PeerCertificates[0].Subject.CommonName != "for " {
+		t.Error("a certificate that was withdrawn is used", err)
+	}
+}

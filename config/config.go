@@ -15,6 +15,10 @@ type Config struct {
 	MaxPerNetwork  int // from one network; 0 is no limit
 	MaxPerAccount  int // sessions of one account; 0 is no limit
 
+	AccessFile string   // who may connect, in couriertcpd's form; empty: everybody
+	Proxied    bool     // TCPDOPTS has a PROXY protocol spoken, which only couriertcpd can
+	TCPDOthers []string // options in TCPDOPTS that couriertcpd alone obeys
+
 	CertFile, KeyFile string   // PEM; no certificate, no TLS. KeyFile empty: the key is in CertFile
 	MinTLS            uint16   // crypto/tls version
 	ALPN              []string // application protocols; nil: none are spoken of
@@ -64,6 +68,7 @@ type Config struct {
 	Encoding     string // of folder names on disk: auto, utf8, utf7
 	HideWords    []string
 	OnlyWords    []string // nil: all that is built in
+	AuthWords    []string // mechanisms that Courier knew and may be offered; nil: all
 	CheckOwner   bool
 	MemoryLimit  int64 // bytes that a session's own process keeps below; 0: none
 	LoginExec    bool  // a Maildir's own program is run before the session
@@ -86,6 +91,12 @@ type Config struct {
 	SenderHeader   string // what names the sender in what it sends
 	Skeleton       string // directory that a new home is copied from; empty: none
 	DebugFile      string // name in the Maildir; a session is written to it if it is there
+
+	ProcessModel string        // auto, one or split
+	FrontUser    string        // system user of the process that strangers reach
+	FrontDir     string        // empty directory that it is locked into
+	AuthUser     string        // system user of the process that keeps the accounts; empty: root
+	WorkerLinger time.Duration // of a process without sessions
 
 	LoginTimeout time.Duration // from connect to login
 	IdleTimeout  time.Duration // between two commands

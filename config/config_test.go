@@ -92,6 +92,7 @@ func TestDefaults(t *testing.T) {
 		AuthdaemonDir: "/run/courier/authdaemon", TimeoutConnect: 10 * time.Second, TimeoutWrite: 10 * time.Second, TimeoutRead: 30 * time.Second,
 		LoggerOptions: []string{}, ServeSockets: []string{}, DovecotSockets: []string{}, DovecotMode: 0o660,
 		TrashFolder: "Trash", Sendmail: "/usr/sbin/sendmail", SenderHeader: "X-IMAP-Sender",
+		ProcessModel: "auto", FrontUser: "nobody", FrontDir: "/run/postrider/empty", WorkerLinger: time.Minute,
 		EnhancedIdle: true, PollInterval: time.Minute, LoginTimeout: time.Minute, IdleTimeout: 30 * time.Minute,
 		DrainTimeout: 10 * time.Second, LockTimeout: 30 * time.Second, LogFormat: "text", LogLevel: "info",
 	}
@@ -183,6 +184,57 @@ func TestDocumented(t *testing.T) {
 	}
 	if !strings.Contains(string(text), Markdown()) {
 		t.Errorf("%s lacks this table:\n%s", file, Markdown())
+	}
+}
+
+// What couriertcpd is started with comes before the settings that the scripts make its
+// other options of; the environment's comes before the files'.
+func TestTCPDOptions(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "imapd", "MAXPERIP=20\nMAXDAEMONS=40\nIMAPACCESSFILE=/etc/courier/imapaccess\nTCPDOPTS=\"-nodnslookup -noidentlookup -maxperc=9 -maxprocs=70 -drop=BLOCK\"\n")
+	l, err := Load(Options{CourierDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := l.Config
+	if c.MaxPerAddress != 20 || c.MaxPerNetwork != 9 || c.MaxConnections != 70 || c.AccessFile != "/etc/courier/imapaccess" || c.Proxied {
+		t.Errorf("%+v", c)
+	}
+	if d := cmp.Diff([]string{"-drop=BLOCK"}, c.TCPDOthers); d != "" {
+		t.Error(d)
+	}
+	l, err = Load(Options{CourierDir: dir, Environment: []string{"TCPDOPTS=-maxperip=3 -access=/x -haproxy=2"}})
+	if c := l.Config; err != nil || c.MaxPerAddress != 3 || c.MaxConnections != 40 || c.AccessFile != "/x" || !c.Proxied || c.TCPDOthers != nil {
+		t.Errorf("%v %+v", err, c)
+	}
+	for _, text := range []string{"-maxperip=many", "-maxprocs=-1", "maxperc=3"} {
+		if _, err := Load(Options{Environment: []string{"TCPDOPTS=" + text}}); err == nil || !strings.Contains(err.Error(), "TCPDOPTS") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// AUTH= words of both settings count, and only those.
+func TestAuthWords(t *testing.T) {
+	l, err := Load(Options{Environment: []string{"IMAP_CAPABILITY=IMAP4rev1 auth=cram-md5", "IMAP_CAPABILITY_TLS=IMAP4rev1 IDLE AUTH=PLAIN"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"CRAM-MD5", "PLAIN"}, l.Config.AuthWords); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"IMAP4REV1", "AUTH=CRAM-MD5"}, l.Config.OnlyWords); d != "" {
+		t.Error(d)
+	}
+}
+
+// A service has a name for every port.
+func TestAuthServiceNotes(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "imapd", "AUTHSERVICE1143=imap2\nAUTHSERVICEX=imap\n")
+	l, err := Load(Options{CourierDir: dir})
+	if err != nil || len(l.Notes) != 2 || !strings.Contains(l.Notes[0].Text, "imaplogin obeys") || !strings.Contains(l.Notes[1].Text, "no setting of this name") {
+		t.Errorf("%v %v", err, l.Notes)
 	}
 }
 

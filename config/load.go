@@ -144,7 +144,7 @@ func (l *Loaded) fillAddresses() (mistakes []Mistake) {
 			address = ""
 		}
 		if address != "" && net.ParseIP(address) == nil {
-			mistakes = append(mistakes, l.at(pair.setting, fmt.Sprintf("%s: %q is no address", pair.setting, address)))
+			mistakes = append(mistakes, l.At(pair.setting, fmt.Sprintf("%s: %q is no address", pair.setting, address)))
 		}
 		for i, at := range pair.list {
 			host, port, _ := net.SplitHostPort(at)
@@ -173,8 +173,8 @@ func (l *Loaded) Text(name string) string {
 // IsDefault reports whether nobody has set a setting.
 func (l *Loaded) IsDefault(name string) bool { return l.source(name) == "default" }
 
-// at is a mistake in the value of a setting.
-func (l *Loaded) at(name, text string) Mistake {
+// At is a mistake in the value of a setting: it says where that was set.
+func (l *Loaded) At(name, text string) Mistake {
 	return Mistake{File: l.source(name), Text: text}
 }
 
@@ -188,12 +188,11 @@ func (l *Loaded) source(name string) string {
 }
 
 func notes(assignments []Assignment, known map[string]bool) (notes []Mistake) {
-	accepted := accepted()
 	for _, a := range assignments {
 		if known[a.Name] {
 			continue
 		}
-		why, ok := accepted[a.Name]
+		why, ok := acceptedName(a.Name)
 		if !ok {
 			why = "no setting of this name is known; it is passed over"
 		}

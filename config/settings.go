@@ -1,5 +1,10 @@
 package config
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Setting is one row of the table.
 type Setting struct {
 	Name    string
@@ -30,6 +35,9 @@ func Settings() []Setting {
 		{"MAXPERIP", "50", "4", "number", "connections from one address; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAddress })},
 		{"MAXPERC", "0", "", "number", "connections from one network, 24 bits of IPv4 or 56 of IPv6; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerNetwork })},
 		{"MAXPERACCOUNT", "100", "", "number", "sessions of one account; beyond it the longest silent one of the same address and program makes way; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAccount })},
+
+		{"TCPDOPTS", "", "", "options", "of couriertcpd, which imapd.rc start hands on; serve obeys -maxprocs, -maxperip, -maxperc and -access, which come before the settings above and IMAPACCESSFILE", tcpdOptions},
+		{"IMAPACCESSFILE", "", "", "path", "text of couriertcpd's access file, or a directory of such texts: who may connect; serve looks at allow and deny alone, couriertcpd at the variables as well", accessFile},
 
 		{"TLS_CERTFILE", "", "", "path", "PEM file with the certificate and its chain; empty: no TLS", text(func(c *Config) *string { return &c.CertFile })},
 		{"TLS_PRIVATE_KEYFILE", "", "", "path", "PEM file with the key; empty: it is in TLS_CERTFILE", text(func(c *Config) *string { return &c.KeyFile })},
@@ -83,11 +91,18 @@ func Settings() []Setting {
 		{"OAUTH_CLIENT_SECRETFILE", "", "", "path", "file with the secret of who asks", text(func(c *Config) *string { return &c.OAuth.ClientSecretFile })},
 		{"OAUTH_CACERT", "", "", "path", "PEM file of the authorities that vouch for the provider; empty: the system's", text(func(c *Config) *string { return &c.OAuth.CACert })},
 		{"MAILDIRPATH", "Maildir", "", "path", "the Maildir below an account's home, where the account names none", text(func(c *Config) *string { return &c.Maildir })},
-		{"RUN_AS", "", "", "user or uid", "become this user after binding the ports; must be set where root starts the server", text(func(c *Config) *string { return &c.User })},
+		{"RUN_AS", "", "", "user or uid", "one process serves all accounts, as this user after binding the ports; empty, and started by root: PROCESS_MODEL", text(func(c *Config) *string { return &c.User })},
+
+		{"PROCESS_MODEL", "auto", "", "auto, one or split", "one process for accounts of one uid, or one for each uid; auto splits where root starts the server without RUN_AS", choice(func(c *Config) *string { return &c.ProcessModel }, "auto", "one", "split")},
+		{"FRONT_USER", "nobody", "", "user or uid", "split: whom the process belongs to that strangers reach; best a user for this alone", text(func(c *Config) *string { return &c.FrontUser })},
+		{"FRONT_DIR", "/run/postrider/empty", "", "path", "split: the empty directory that this process is locked into; it is made", text(func(c *Config) *string { return &c.FrontDir })},
+		{"AUTH_USER", "", "", "user or uid", "split: whom the process belongs to that checks passwords; empty: root, which the password file of the system needs", text(func(c *Config) *string { return &c.AuthUser })},
+		{"WORKER_LINGER", "60", "", "seconds", "split: how long the process of a uid stays after its last session", seconds(0, 86400, func(c *Config) *int64 { return (*int64)(&c.WorkerLinger) })},
 
 		{"IMAP_NAMESPACE", "plain", "courier", "plain or courier", "how folders are named: Sent with /, or INBOX.Sent with .", namespace},
 		{"FOLDER_ENCODING", "auto", "", "auto, utf8 or utf7", "how folder names are written on disk; auto looks at each account", choice(func(c *Config) *string { return &c.Encoding }, "auto", "utf8", "utf7")},
-		{"IMAP_CAPABILITY", "*", "", "words", "which of the words that Courier knew to announce; words it never knew stay; * is all", words(func(c *Config) *[]string { return &c.OnlyWords }, "*")},
+		{"IMAP_CAPABILITY", "*", "", "words", "which of the words that Courier knew to announce; words it never knew stay; * is all. If there is an AUTH= word, here or in IMAP_CAPABILITY_TLS, those say which mechanisms that Courier knew are offered, unless AUTH_MECHANISMS does", capability(true)},
+		{"IMAP_CAPABILITY_TLS", "", "", "words", "more AUTH= words; its other words are passed over, since what can be announced is the same with TLS and without", capability(false)},
 		{"IMAP_HIDE", "", "", "words", "capabilities not to announce", words(func(c *Config) *[]string { return &c.HideWords }, "")},
 		{"IMAP_MAILBOX_SANITY_CHECK", "1", "", "0 or 1", "serve a Maildir only if it belongs to the uid of the process", flag(func(c *Config) *bool { return &c.CheckOwner })},
 		{"IMAP_ULIMITD", "", "", "KiB", "memory that imapd on a pipe and in the chain keeps below as far as it can; where Courier's scripts start it leave it empty, since a Go program reserves more than it uses and does not start under their ulimit", kibibytes(func(c *Config) *int64 { return &c.MemoryLimit })},
@@ -114,7 +129,7 @@ func Settings() []Setting {
 
 		{"LOGIN_TIMEOUT", "60", "", "seconds", "from the connection to the login", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.LoginTimeout) })},
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},
-		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
+		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM, and to go on after SIGUSR2", seconds(1, 604800, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
 		{"LOCK_TIMEOUT", "30", "", "seconds", "for other processes to let go of a mailbox, then NO [INUSE]", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.LockTimeout) })},
 		{"METRICS", "", "", "address:port or unix:path", "where serve answers GET /metrics, in the form of Prometheus, to whoever can reach it; empty: nowhere", metrics},
 		{"LOG_FORMAT", "text", "", "text, json or courier", "form of the log on standard error; courier is for filters of Courier's lines, and what programs started by its chain write", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json", "courier")},
@@ -126,25 +141,48 @@ func Settings() []Setting {
 // each with what to tell who sets it. A name that is neither here nor in the
 // table is told as unknown.
 func accepted() map[string]string {
-	const scripts = "only Courier's start scripts use it"
-	const logger = "the log goes to standard error"
-	const chain = "imaplogin obeys it in the environment"
-	const soon = "not obeyed in this version"
+	const (
+		boot     = "only the system's start scripts use it; imapd.rc start always starts"
+		webadmin = "only Courier's web administration uses it"
+		scripts  = "imapd.rc obeys it; serve logs to standard error and stays in the foreground"
+		ssl      = "imapd-ssl.rc obeys it; serve logs to standard error and stays in the foreground"
+		chain    = "imaplogin obeys it; serve asks for the service imap on every port"
+		curves   = "key exchange is by elliptic curves"
+		suites   = "the suites of TLS 1.2 and 1.3 that are safe are used"
+		tickets  = "sessions resume by ticket"
+		soon     = "not obeyed in this version"
+	)
 	return map[string]string{
-		"IMAPDSTART": scripts, "IMAPDSSLSTART": scripts, "PIDFILE": scripts, "SSLPIDFILE": scripts, "TCPDOPTS": scripts,
-		"COURIERTLS": "TLS is built in", "TLS_DHPARAMS": "key exchange is by elliptic curves", "TLS_MIN_DH_BITS": "key exchange is by elliptic curves",
-		"TLS_PRIORITY": "the suites of TLS 1.2 and 1.3 that are safe are used", "TLS_CIPHER_LIST": "the suites of TLS 1.2 and 1.3 that are safe are used",
-		"TLS_CACHEFILE": "sessions resume by ticket", "TLS_CACHESIZE": "sessions resume by ticket",
-		"SSLLOGGEROPTS":       logger,
-		"IMAP_CAPABILITY_TLS": "what can be announced is computed", "IMAP_CAPABILITY_ORIG": scripts, "IMAP_CAPABILITY_TLS_ORIG": scripts,
-		"IMAP_OBSOLETE_CLIENT": "no client in use mistakes \\HasChildren", "IMAP_CHECK_ALL_FOLDERS": "clients ask STATUS: LIST says \\Marked of no folder", "IMAP_KEYWORDS": "keywords are always kept", "IMAP_BROKENUIDV": "no command sleeps",
+		"IMAPDSTART": boot, "IMAPDSSLSTART": boot, "PIDFILE": scripts, "SSLPIDFILE": ssl, "SSLLOGGEROPTS": ssl,
+		"MAILUSER":     "imapd-ssl.rc obeys it; serve has RUN_AS",
+		"COURIERTLS":   "TLS is built in: STARTTLS is offered where there is a certificate",
+		"TLS_DHPARAMS": curves, "TLS_DHCERTFILE": curves, "TLS_MIN_DH_BITS": curves, "TLS_PRIORITY": suites, "TLS_CIPHER_LIST": suites,
+		"TLS_CACHEFILE": tickets, "TLS_CACHESIZE": tickets, "TLS_TIMEOUT": "Courier reserved the name and never used it",
+		"TLS_STARTTLS_PROTOCOL": "imapd.rc obeys it; serve has TLS_PROTOCOL for both listeners",
+		"IMAP_CAPABILITY_ORIG":  webadmin, "IMAP_CAPABILITY_TLS_ORIG": webadmin, "AUTHMODULES_ORIG": webadmin, "authmodulelistorig": webadmin,
+		"IMAP_OBSOLETE_CLIENT": "no client in use mistakes \\HasChildren", "IMAP_CHECK_ALL_FOLDERS": "clients ask STATUS: LIST says \\Marked of no folder",
+		"IMAP_KEYWORDS": "keywords are always kept", "IMAP_BROKENUIDV": "no command sleeps",
 		"IMAP_ACL": soon, "IMAP_SHAREDINDEXFILE": soon, "IMAP_SHAREDMUNGENAMES": soon,
-		"IMAP_PROXY": soon, "IMAP_PROXY_FOREIGN": soon,
-		"PROXY_HOSTNAME": soon, "IMAP_ID_FIELDS": "ID is answered with name and version",
-		"SMAP_CAPABILITY": "SMAP is not spoken: no mail program but Courier's own webmail ever did", "IMAPACCESSFILE": soon,
-		"ACCESSFILE": soon, "AUTHMODULES": "name the modules in authmodulelist, or on the command line of imaplogin", "AUTHMODULES_ORIG": scripts, "AUTHSERVICE143": chain, "AUTHSERVICE993": chain,
-		"TLS_STARTTLS_PROTOCOL": "only imapd.rc uses it", "TLS_TIMEOUT": soon,
-		"LDAP_MEMORY_LEAK": "there is none to contain", "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
-		"authmodulelistorig": scripts, "daemons": "one process answers any number of requests at once",
+		"IMAP_PROXY": soon, "IMAP_PROXY_FOREIGN": soon, "PROXY_HOSTNAME": soon,
+		"IMAP_ID_FIELDS":  "ID is answered with name and version",
+		"SMAP_CAPABILITY": "SMAP is not spoken: no mail program but Courier's own webmail ever did",
+		"ACCESSFILE":      "no setting: a mark in Courier's file for IMAPACCESSFILE",
+		"AUTHMODULES":     "name the modules in authmodulelist, or on the command line of imaplogin",
+		"AUTHSERVICE143":  chain, "AUTHSERVICE993": chain,
+		"MIME_UNICODE_MESSAGE_TYPE": "only Courier's POP3 server uses it",
+		"LDAP_MEMORY_LEAK":          "there is none to contain", "MAILDIR_SKIP_SYMLINK_CHECKS": "symbolic links are never followed",
+		"daemons": "one process answers any number of requests at once",
 	}
+}
+
+// acceptedName is accepted's reason for a name, of which AUTHSERVICE has one for every port.
+func acceptedName(name string) (why string, ok bool) {
+	all := accepted()
+	if port, isService := strings.CutPrefix(name, "AUTHSERVICE"); isService {
+		if _, err := strconv.ParseUint(port, 10, 16); err == nil {
+			name = "AUTHSERVICE143"
+		}
+	}
+	why, ok = all[name]
+	return why, ok
 }

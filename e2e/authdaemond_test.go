@@ -335,7 +335,7 @@ func TestServeAsksAuthdaemond(t *testing.T) {
 func TestServeAnswersForAuthdaemond(t *testing.T) {
 	h := newCourierHouse(t)
 	dovecot := filepath.Join(h.dir, "dovecot-auth")
-	s := startServer(t, "SERVE_SOCKETS='authdaemon dovecot'", "authdaemonvar="+filepath.Dir(h.socket()), "DOVECOT_AUTH_SOCKET="+dovecot)
+	s := startServer(t, "SERVE_SOCKETS='authdaemon dovecot'", "authdaemonvar="+filepath.Dir(h.socket()), "DOVECOT_AUTH_SOCKET="+dovecot, "AUTH_CACHE_TTL=600")
 	a := s.account(t)
 	h.run(t, "", "/usr/sbin/authtest", a.user, password)
 	if info, err := os.Stat(dovecot); err != nil || info.Mode().Perm() != 0o660 {

@@ -28,6 +28,7 @@ func (h *courierHouse) mixes() []mix {
 		{"modules as programs", courierTCPD, []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, ourImapd, nil},
 		{"all ours", h.program("couriertcpd"), []string{ourLogin}, ourImapd, nil},
 		{"all ours with a module", h.program("couriertcpd"), []string{ourLogin, h.program("authuserdb")}, ourImapd, nil},
+		{"the manual page", h.program("couriertcpd"), []string{ourLogin, h.program("authuserdb")}, ourImapd, nil},
 		{"all ours with modules as programs", h.program("couriertcpd"), []string{ourLogin, "/usr/bin/env", h.program("authuserdb")}, ourImapd, nil},
 		{"our couriertcpd", h.program("couriertcpd"), []string{courierLogin}, courierImapd, nil},
 		{"our couriertcpd and imaplogin", h.program("couriertcpd"), []string{ourLogin}, courierImapd, nil},
@@ -163,14 +164,15 @@ func (k *talk) until(prefix string) string {
 
 // TestChainCapabilities: before and after the login the same is announced, without what
 // IMAP_CAPABILITY hides of what Courier knew, and with what it never knew; in front of
-// Courier's imapd what that can do.
+// Courier's imapd what that can do. Of the mechanisms that Courier knew those are offered
+// that it names and some account can use.
 func TestChainCapabilities(t *testing.T) {
 	h := newCourierHouse(t)
 	for imapd, c := range map[string]struct{ has, lacks string }{
 		h.program("imapd"): {"IMAP4rev1 UIDPLUS MOVE LITERAL+ SPECIAL-USE", "IDLE SORT NAMESPACE CHILDREN THREAD=REFERENCES"},
 		courierImapd:       {"IMAP4rev1 UIDPLUS ACL", "IDLE SORT MOVE LITERAL+ SPECIAL-USE"},
 	} {
-		s := h.listen(t, courierTCPD, []string{"IMAP_CAPABILITY=IMAP4rev1 UIDPLUS AUTH=CRAM-SHA1"}, h.program("imaplogin"), imapd, "./Maildir")
+		s := h.listen(t, courierTCPD, []string{"IMAP_CAPABILITY=IMAP4rev1 UIDPLUS AUTH=CRAM-SHA1 AUTH=PLAIN"}, h.program("imaplogin"), imapd, "./Maildir")
 		k := dial(t, s.port)
 		greeting := k.line()
 		before := k.ok("CAPABILITY")[0]
@@ -188,7 +190,7 @@ func TestChainCapabilities(t *testing.T) {
 				}
 			}
 		}
-		if strings.Contains(before, "CRAM-SHA1") || !strings.Contains(before, "AUTH=PLAIN") {
+		if strings.Contains(before, "CRAM-SHA1") || !strings.Contains(before, "AUTH=PLAIN") || strings.Contains(before, "AUTH=LOGIN") {
 			t.Errorf("the ways to log in are %s", before)
 		}
 	}

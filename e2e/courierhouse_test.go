@@ -33,7 +33,7 @@ type courierHouse struct {
 func newCourierHouse(t *testing.T) *courierHouse {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can become an account, and install for itself alone")
+		t.Fatal("only root can become an account, and install for itself alone: run the tests as root")
 	}
 	out, err := exec.Command("../scripts/setup.sh", "courier-dir").Output()
 	root := strings.TrimSpace(string(out))
@@ -66,6 +66,9 @@ func newCourierHouse(t *testing.T) *courierHouse {
 		"mount -t overlay overlay -o lowerdir="+root+"/usr:/usr /usr &&\n"+
 		"mount -t overlay overlay -o lowerdir="+h.dir+"/etc:"+root+"/etc:/etc /etc &&\n"+
 		"mount --bind "+h.dir+"/courier /etc/courier && mount --bind "+h.dir+"/run /run &&\nexec \"$@\"' enter \"$@\"\n", 0o755)
+	if out, err := h.command(nil, "true").CombinedOutput(); err != nil {
+		t.Fatalf("root must be able to mount in a name space of its own: %v\n%s", err, out)
+	}
 	return h
 }
 

@@ -57,6 +57,7 @@ func TestImapdStart(t *testing.T) {
 		// The manual page has MAILDIR first, Courier 4 and later the argument.
 		{name: "after a login, MAILDIR before argument", env: append([]string{"MAILDIR=./Maildir"}, tagged...), args: []string{"./nowhere"}, ours: "x1 OK LOGIN Ok.\n"},
 		{name: "login without a name", env: []string{"IMAPLOGINTAG=x1"}, args: []string{"./Maildir"}},
+		{name: "a chain that ends with nobody", env: []string{"AUTHENTICATED="}, args: []string{"./Maildir"}, ours: "* BYE AUTHENTICATED environment variable not set.\n"},
 		{name: "no Maildir", args: []string{"./nowhere"}},
 		{name: "no Maildir after a login", env: tagged, args: []string{"./nowhere"}},
 		{name: "a home that is locked", args: []string{"./Maildir"}, prepare: func(home string) error { return os.Chmod(home, 0o700|os.ModeSticky) }},

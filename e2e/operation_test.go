@@ -136,8 +136,10 @@ func TestLimits(t *testing.T) {
 	for _, c := range []struct{ name, setting string }{{"in all", "MAXDAEMONS=2"}, {"per address", "MAXPERIP=2"}} {
 		t.Run(c.name, func(t *testing.T) {
 			s := startServer(t, c.setting)
+			user := s.account(t).user
 			a := admitted(t, s.port)
-			admitted(t, s.port)
+			a.ok("LOGIN " + user + " " + password) // else it would make way
+			admitted(t, s.port).ok("LOGIN " + user + " " + password)
 			third := dial(t, s.port)
 			if line := third.line(); !strings.HasPrefix(line, "* BYE [LIMIT] ") {
 				t.Errorf("one too many got %q", line)

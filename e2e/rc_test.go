@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -56,12 +57,17 @@ func names(t *testing.T) string {
 // the scripts start both listeners, and stop them with their sessions.
 func TestStartScripts(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("imaplogin becomes the account, which root alone can")
+		t.Fatal("imaplogin becomes the account, which root alone can: run the tests as root")
 	}
 	s := &server{dir: publicDir(t)}
 	s.writeAccounts(t)
 	bin, etc := names(t), filepath.Join(s.dir, "courier")
 	socket, log := syslogd(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log:\n%s", log)
+		}
+	})
 	if err := os.Mkdir(etc, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +75,7 @@ func TestStartScripts(t *testing.T) {
 	write(t, filepath.Join(etc, "imapd"), strings.Join([]string{"##VERSION: $Id$", "##NAME: ADDRESS:0", "ADDRESS=127.0.0.1", "PORT=" + port, "MAXDAEMONS=40", "MAXPERIP=20",
 		"PIDFILE=" + s.dir + "/run/imapd.pid", `TCPDOPTS="-nodnslookup -noidentlookup -denymsg=refused"`, "IMAPACCESSFILE=" + etc + "/imapaccess", `LOGGEROPTS="-name=imapd -syslog=` + socket + `"`,
 		`IMAP_CAPABILITY="IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE"`, `IMAP_CAPABILITY_TLS="$IMAP_CAPABILITY AUTH=PLAIN"`,
-		"IMAP_UMASK=022", "IMAP_ULIMITD=131072", "IMAP_ENHANCEDIDLE=0", "IMAPDSTART=YES", "MAILDIRPATH=Maildir", "USERDB=" + s.dir + "/userdb", ""}, "\n"), 0o644)
+		"IMAP_UMASK=022", "IMAP_ULIMITD=131072", "IMAP_ENHANCEDIDLE=0", "IMAPDSTART=YES", "MAILDIRPATH=Maildir", "USERDB=" + s.dir + "/userdb", "authdaemonvar=" + s.dir, ""}, "\n"), 0o644)
 	write(t, filepath.Join(etc, "imapd-ssl"), strings.Join([]string{"SSLPORT=" + tlsPort, "SSLADDRESS=127.0.0.1", "SSLPIDFILE=" + s.dir + "/run/imapd-ssl.pid",
 		`SSLLOGGEROPTS="-name=imapd-ssl -syslog=` + socket + `"`, "IMAPDSTARTTLS=YES", "COURIERTLS=/usr/bin/couriertls", `TLS_STARTTLS_PROTOCOL="$TLS_PROTOCOL"`,
 		"TLS_CERTFILE=" + etc + "/imapd.pem", "TLS_TRUSTCERTS=/etc/ssl/certs/ca-certificates.crt", "TLS_VERIFYPEER=NONE", "MAILUSER=nobody", ""}, "\n"), 0o644)
@@ -124,18 +130,14 @@ func TestStartScripts(t *testing.T) {
 			return regexp.MustCompile(`(?m)^<22>.{15} imapd(-ssl)?: LOGIN, user=` + a.user + `, ip=\[::ffff:127\.0\.0\.1\], port=\[\d+\], protocol=IMAP(, starttls=1)?$`).MatchString(log.String())
 		})
 	}
+	handshakers(t, filepath.Join(bin, "couriertls"), "nobody")
 	r := &running{port: port}
 	if got := r.hear(t, "127.0.0.2", "127.0.0.1"); got != "refused" {
 		t.Errorf("the access file's denial is %q", got)
 	}
 	write(t, filepath.Join(etc, "imapaccess"), "127.0.0.3\tdeny\n", 0o644)
 	run("imapd.rc", "restart")
-	await(t, log, func() bool {
-		c := r.connect(t, "127.0.0.3", "127.0.0.1")
-		defer c.Close()
-		line, _ := bufio.NewReader(c).ReadString('\n')
-		return line == "refused\n"
-	})
+	await(t, log, func() bool { return r.greeting(t, "127.0.0.3") == "refused" })
 	sessions[0].ok("NOOP")
 	stop()
 	for i, k := range sessions {
@@ -198,5 +200,38 @@ func TestStartScriptSays(t *testing.T) {
 	out, err := exec.Command(filepath.Join(bin, "imapd.rc"), "begin").CombinedOutput()
 	if err == nil || !strings.HasPrefix(string(out), "Usage: imapd.rc ") {
 		t.Errorf("%v, %q", err, out)
+	}
+}
+
+// handshakers checks that who speaks TLS is a user and nobody else.
+func handshakers(t *testing.T, program, name string) {
+	t.Helper()
+	u, err := user.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range all {
+		line, err := os.ReadFile(file)
+		if err != nil || !strings.HasPrefix(string(line), program+"\x00") {
+			continue // another's, or ended
+		}
+		status, err := os.ReadFile(filepath.Join(filepath.Dir(file), "status"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found++
+		for _, want := range []string{"Uid:" + strings.Repeat("\t"+u.Uid, 4) + "\n", "Gid:" + strings.Repeat("\t"+u.Gid, 4) + "\n", "Groups:\t" + u.Gid + " \n", "CapEff:\t0000000000000000\n"} {
+			if !strings.Contains(string(status), want) {
+				t.Errorf("couriertls runs without %q:\n%s", want, status)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d processes speak TLS, not 1", found)
 	}
 }

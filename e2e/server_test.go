@@ -1,6 +1,7 @@
 // Package e2e_test drives the real binary from outside, with transcripts and
 // with the mail clients that people use. It knows the program's settings and
-// protocol, and nothing of the packages within.
+// protocol, and nothing of the packages within, but for the suite of sources of
+// accounts, which Courier's authdaemond is put to.
 package e2e_test
 
 import (
@@ -46,11 +47,11 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	binary = filepath.Join(dir, "postrider")
-	args := []string{"build", "-o", binary}
+	args := []string{"build", "-o", dir + "/"} // postrider, and postrider-front beside it
 	if raceDetector {
 		args = append(args, "-race")
 	}
-	build := exec.Command("go", append(args, "postrider/cmd/postrider")...)
+	build := exec.Command("go", append(args, "postrider/cmd/postrider", "postrider/cmd/postrider-front")...)
 	build.Stderr = os.Stderr
 	code := 1
 	if err := build.Run(); err == nil {
@@ -66,6 +67,7 @@ type server struct {
 	port, tlsPort string
 	certFile      string
 	conf          string // its settings file, if it is not the first's
+	env           []string
 	cmd           *exec.Cmd
 	log           *output
 	used          atomic.Int32
@@ -116,6 +118,7 @@ func (s *server) start(t *testing.T) {
 	t.Helper()
 	s.cmd = exec.Command(binary, "serve", "--config", filepath.Join(s.dir, cmp.Or(s.conf, "postrider.conf")))
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 exitcode=66"}
+	s.cmd.Env = append(s.cmd.Env, s.env...)
 	s.cmd.Stderr = s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

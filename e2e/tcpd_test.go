@@ -145,6 +145,15 @@ func (r *running) hear(t *testing.T, from, to string) string {
 	return r.general(string(text))
 }
 
+// greeting is the first line that comes to an address of ours.
+func (r *running) greeting(t *testing.T, from string) string {
+	t.Helper()
+	c := r.connect(t, from, "127.0.0.1")
+	defer c.Close()
+	line, _ := bufio.NewReader(c).ReadString('\n')
+	return strings.TrimSuffix(line, "\n")
+}
+
 var ports = regexp.MustCompile(`(TCPREMOTEPORT)=\d+`)
 
 // general is a text without what differs from run to run.
@@ -298,7 +307,7 @@ func TestTCPDSignals(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.cmd.Process.Signal(syscall.SIGHUP)
-			await(t, r.log, func() bool { return r.hear(t, "127.0.0.1", "127.0.0.1") == "no" })
+			await(t, r.log, func() bool { return r.greeting(t, "127.0.0.1") == "no" })
 			fmt.Fprint(c, "still here\n")
 			said("still here")
 			r.stop(t)

@@ -86,7 +86,7 @@ func TestTCPDStderr(t *testing.T) {
 // TestTCPDUser: the programs run as the user, who need not be able to bind the port.
 func TestTCPDUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can become another user")
+		t.Fatal("only root can become another user: run the tests as root")
 	}
 	for _, d := range tcpds(t) {
 		t.Run(d.name, func(t *testing.T) {

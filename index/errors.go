@@ -24,6 +24,9 @@ var (
 	// ErrNewer says that a file has a format version above ours.
 	ErrNewer = errors.New("the file was written by a newer version of Postrider")
 
+	// ErrOlder says that a file has a format version below ours that is not read any more.
+	ErrOlder = errors.New("the file was written by an older version of Postrider, in a form that this version does not read")
+
 	// ErrDamaged says that bytes of a file do not pass their check.
 	ErrDamaged = errors.New("the file is damaged")
 
@@ -37,7 +40,7 @@ type FormatError struct {
 	File   string // the file's name in its directory
 	Offset int64  // where in the file, in bytes
 	What   string // what was found
-	Err    error  // ErrDamaged, ErrNewer or ErrReadOnly
+	Err    error  // ErrDamaged, ErrNewer, ErrOlder or ErrReadOnly
 }
 
 func (e *FormatError) Error() string {

@@ -117,7 +117,11 @@ func (a *ledgerFile) restart(head []byte) error {
 	case ledgerVersion:
 		a.pos, a.nonce = ledgerHeadLen, [8]byte(head[12:])
 	default:
-		return &FormatError{ledgerName, 8, fmt.Sprintf("format version %d", v), ErrNewer}
+		kind := ErrNewer
+		if v < ledgerVersion {
+			kind = ErrOlder
+		}
+		return &FormatError{ledgerName, 8, fmt.Sprintf("format version %d", v), kind}
 	}
 	return nil
 }

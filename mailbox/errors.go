@@ -29,6 +29,9 @@ var (
 	// FormatError in it says which file, and which form.
 	ErrNewer = index.ErrNewer
 
+	// ErrOlder says the same of a form that only an older version knows.
+	ErrOlder = index.ErrOlder
+
 	// ErrDoubtful says that the state of the mailbox could not be made certain
 	// after an error or a panic. The next call tries again.
 	ErrDoubtful = errors.New("the state of the mailbox is in doubt")

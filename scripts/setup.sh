@@ -11,7 +11,7 @@ set -eu
 NEEDS="mbsync:isync offlineimap:offlineimap3 neomutt:neomutt curl:curl python3:python3
 fetchmail:fetchmail tmux:tmux openssl:openssl gcc:gcc git:git make:make dovecot:dovecot-imapd
 setpriv:util-linux prlimit:util-linux flock:util-linux mkfs.ext4:e2fsprogs unshare:util-linux perl:perl
-mariadbd:mariadb-server pg_ctlcluster:postgresql slapd:slapd ldapadd:ldap-utils gsasl:gsasl /usr/libexec/gam_server:gamin"
+mariadbd:mariadb-server pg_ctlcluster:postgresql slapd:slapd ldapadd:ldap-utils gsasl:gsasl systemd-socket-activate:systemd /usr/libexec/gam_server:gamin"
 # What Courier's programs need: themselves, their libraries, and a passwd file of the test's own;
 # fail2ban, which is a service where it is installed; and the mail servers and the delivery
 # agent that ask for accounts, with their libraries.

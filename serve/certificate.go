@@ -33,6 +33,9 @@ func LoadCertificates(files certificate.Files) (*Certificate, error) {
 	return &Certificate{store: store}, nil
 }
 
+// GivenCertificates uses certificates that somebody else reads.
+func GivenCertificates(store *certificate.Store) *Certificate { return &Certificate{store: store} }
+
 // OfferBindings keeps of each handshake what can tie an authentication to it. It is
 // called before the first.
 func (c *Certificate) OfferBindings() { c.bind = true }

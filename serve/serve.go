@@ -54,6 +54,9 @@ type Server struct {
 
 	places *places
 
+	retired chan struct{} // closed by Retire
+	retire  sync.Once
+
 	mu      sync.Mutex
 	open    map[*wire.Conn]struct{}
 	counts  Stats // of what no place counts: Logins, Failures, Unsecure
@@ -86,7 +89,8 @@ func New(c Config) *Server {
 	}
 	return &Server{
 		config: c, refusing: make(chan struct{}, refusals), open: make(map[*wire.Conn]struct{}),
-		places: newPlaces(limits{all: c.MaxConnections, perAddress: c.MaxPerAddress, perNetwork: c.MaxPerNetwork}),
+		retired: make(chan struct{}),
+		places:  newPlaces(limits{all: c.MaxConnections, perAddress: c.MaxPerAddress, perNetwork: c.MaxPerNetwork}),
 	}
 }
 
@@ -124,7 +128,7 @@ type Listener struct {
 // Serve accepts on all listeners until ctx ends, then drains: no more
 // connections, BYE to the sessions, and after DrainTimeout an end to those that
 // remain. It closes the listeners. The error is nil after a drain, else what
-// stopped a listener.
+// stopped a listener. Retire has it accept no more before that.
 func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	for _, l := range listeners {
 		if l.ImplicitTLS && s.config.TLS == nil {
@@ -135,19 +139,26 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) error {
 	defer cancel(nil)
 	sessions, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
+	listening, deaf := context.WithCancel(ctx)
+	defer deaf()
 	var accepting sync.WaitGroup
 	for _, l := range listeners {
 		accepting.Go(func() {
-			if err := s.accept(ctx, sessions, l); err != nil {
+			if err := s.accept(listening, sessions, l); err != nil {
 				cancel(fmt.Errorf("listening on %v: %w", l.Addr(), err))
 			}
 		})
 	}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-s.retired:
+	}
+	deaf()
 	for _, l := range listeners {
 		l.Close()
 	}
 	accepting.Wait()
+	s.outlast(ctx)
 	s.drain(kill)
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
@@ -162,23 +173,20 @@ func (s *Server) accept(ctx, sessions context.Context, l Listener) error {
 	for {
 		conn, err := l.Accept()
 		switch {
+		case err == nil: // the last one, too, that came while this ended: nobody else has it
+			pause = 0
+			s.admit(sessions, conn, l.ImplicitTLS)
 		case ctx.Err() != nil:
-			if err == nil {
-				conn.Close()
-			}
 			return nil
-		case err != nil && !passes(err):
+		case !passes(err):
 			return err
-		case err != nil:
+		default:
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			s.config.Logger.Warn("accept failed; trying again", "err", err, "pause", pause)
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
 			}
-		default:
-			pause = 0
-			s.admit(sessions, conn, l.ImplicitTLS)
 		}
 	}
 }

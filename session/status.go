@@ -60,8 +60,13 @@ func (s *Session) Status(err error) *imap.Status {
 	if errors.Is(err, account.ErrRemoved) {
 		return imap.Bye(imap.CodeUnavailable, "Your mail was removed or moved away by another program; log in again")
 	}
-	if f := (*mailbox.FormatError)(nil); errors.Is(err, mailbox.ErrNewer) && errors.As(err, &f) {
-		return imap.No(imap.CodeContactAdmin, "The file postrider/"+f.File+" has "+f.What+": a newer version of the server wrote it.")
+	if f := (*mailbox.FormatError)(nil); errors.As(err, &f) {
+		switch {
+		case errors.Is(f, mailbox.ErrNewer):
+			return imap.No(imap.CodeContactAdmin, "The file postrider/"+f.File+" has "+f.What+": a newer version of the server wrote it.")
+		case errors.Is(f, mailbox.ErrOlder):
+			return imap.No(imap.CodeContactAdmin, "The file postrider/"+f.File+" has "+f.What+": an older version of the server wrote it, and this one does not read that form.")
+		}
 	}
 	for _, m := range meanings {
 		if errors.Is(err, m.err) {

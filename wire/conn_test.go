@@ -331,3 +331,28 @@ func inUse() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc + m.StackInuse
 }
+
+func TestHandover(t *testing.T) {
+	client, server := wiretest.Pair()
+	var buffers Buffers
+	first := NewConn(server, &buffers)
+	if first.Unread() != nil {
+		t.Error("something unread before anything came")
+	}
+	first.Introduce([][2]string{{"name", "phone"}})
+	client.Write([]byte("login next"))
+	if _, err := first.Fill(); err != nil {
+		t.Fatal(err)
+	}
+	first.Skip(6)
+	second := Resume(server, &buffers, first.Unread())
+	second.SetClient(first.Client())
+	if b, err := second.Fill(); err != nil || string(b) != "next" || !second.SameClient(first) {
+		t.Errorf("resumed with %q, %v", b, err)
+	}
+	second.Skip(4)
+	client.Write([]byte("more"))
+	if b, err := second.Fill(); err != nil || string(b) != "more" {
+		t.Errorf("after what was unread came %q, %v", b, err)
+	}
+}

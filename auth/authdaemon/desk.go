@@ -21,6 +21,7 @@ type desk struct {
 	modules  []module
 	defaults auth.Options
 	brake    Brake
+	changer  auth.PasswordChanger // nil: the modules
 	log      *slog.Logger
 	trace    func(line string)
 }
@@ -40,7 +41,7 @@ type able interface {
 }
 
 func newDesk(c Config) *desk {
-	d := &desk{defaults: c.DefaultOptions, brake: c.Brake, log: c.Logger, trace: c.Trace}
+	d := &desk{defaults: c.DefaultOptions, brake: c.Brake, changer: c.Changer, log: c.Logger, trace: c.Trace}
 	if d.brake == nil {
 		d.brake = auth.NewBrake(nil)
 	}
@@ -113,13 +114,18 @@ func (d *desk) challenge(ctx context.Context, ask challenge, remote netip.AddrPo
 func (d *desk) change(ctx context.Context, ask change, remote netip.AddrPort) []byte {
 	d.tracef("received password change request: service=%s, userid=%s", ask.service, ask.login)
 	r := auth.Request{Login: ask.login, Service: ask.service, Remote: remote}
-	_, err := d.braked(ctx, r, ask.old, func(m module) (*auth.Identity, error) {
-		err := m.ChangePassword(ctx, r, ask.old, ask.new)
-		if errors.Is(err, errors.ErrUnsupported) {
-			err = auth.ErrRejected
-		}
-		return nil, err
-	})
+	var err error
+	if d.changer != nil {
+		err = d.changer.ChangePassword(ctx, r, ask.old, ask.new)
+	} else {
+		_, err = d.braked(ctx, r, ask.old, func(m module) (*auth.Identity, error) {
+			err := m.ChangePassword(ctx, r, ask.old, ask.new)
+			if errors.Is(err, errors.ErrUnsupported) {
+				err = auth.ErrRejected
+			}
+			return nil, err
+		})
+	}
 	if err == nil {
 		return []byte(changed)
 	}

@@ -43,6 +43,10 @@ type Config struct {
 	// Brake says when an attempt to prove a password may be made; nil: a brake of its own.
 	Brake Brake
 
+	// Changer is what passwords are changed through, if something that stands before the
+	// modules must know of it, such as a cache; it counts guesses itself. nil: the modules.
+	Changer auth.PasswordChanger
+
 	// Trace gets each step as a line in Courier's words, with no secret in it;
 	// nil: none. It is called by many goroutines at once.
 	Trace func(line string)

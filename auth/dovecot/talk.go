@@ -44,6 +44,7 @@ type exchange struct {
 	next    func(response []byte) (challenge []byte, done bool, err error)
 	who     *auth.Identity
 	request auth.Request
+	claimed string // whom the client said that it is
 	finalOK bool
 	proved  bool // only the empty answer to the last challenge is missing
 	busy    bool // a step runs
@@ -116,7 +117,10 @@ func (t *talk) open(ctx context.Context, words []string) error {
 	e := &exchange{id: o.id, request: o.request, finalOK: o.finalOK}
 	ctx, e.stop = context.WithTimeout(ctx, exchangeTime)
 	machine := offered[i].Start(o.request, func(id *auth.Identity) { e.who = id })
-	e.next = func(response []byte) ([]byte, bool, error) { return machine.Next(ctx, response) }
+	e.next = func(response []byte) ([]byte, bool, error) {
+		e.claimed = claimed(o.mechanism, response, e.claimed)
+		return machine.Next(ctx, response)
+	}
 	t.mu.Lock()
 	_, known := t.exchanges[o.id]
 	full := len(t.exchanges) >= maxExchanges
@@ -238,25 +242,28 @@ func (t *talk) succeed(e *exchange, final []byte, agreed bool) {
 // fail ends an exchange that did not. Only a failure that will pass is told as one.
 func (t *talk) fail(e *exchange, err error) {
 	var words []string
-	switch {
-	case errors.Is(err, auth.ErrDisabled), errors.Is(err, auth.ErrInsecure):
-		words = []string{"user_disabled", "code=user_disabled"}
-	case errors.Is(err, auth.ErrExpired):
-		words = []string{"pass_expired", "code=pass_expired"}
-	case errors.Is(err, auth.ErrRejected), errors.Is(err, sasl.ErrMalformed), errors.Is(err, sasl.ErrAuthorization):
-	default:
-		words = []string{"temp", "code=temp_fail"}
+	if e.claimed != "" {
+		words = append(words, "user="+escape(e.claimed))
 	}
 	level := slog.LevelInfo
-	if words != nil && words[0] == "temp" && !errors.Is(err, context.Canceled) {
-		level = slog.LevelError // ours to mend
+	end := func(e *exchange, words []string) { t.close(e, "FAIL", words...) }
+	switch {
+	case errors.Is(err, auth.ErrDisabled), errors.Is(err, auth.ErrInsecure):
+		words = append(words, "user_disabled", "code=user_disabled")
+	case errors.Is(err, auth.ErrExpired):
+		words = append(words, "pass_expired", "code=pass_expired")
+	case errors.Is(err, auth.ErrRejected), errors.Is(err, sasl.ErrMalformed), errors.Is(err, sasl.ErrAuthorization):
+	case errors.Is(err, auth.ErrThrottled), errors.Is(err, context.Canceled):
+		end = t.trouble
+	default:
+		end, level = t.trouble, slog.LevelError // ours to mend
 	}
 	address := ""
 	if e.request.Remote.IsValid() {
 		address = e.request.Remote.Addr().String()
 	}
-	t.server.log.Log(context.Background(), level, "authentication failed", "service", e.request.Service, "remote", address, "err", err.Error())
-	t.close(e, "FAIL", words...)
+	t.server.log.Log(context.Background(), level, "authentication failed", "user", e.claimed, "service", e.request.Service, "remote", address, "err", err.Error())
+	end(e, words)
 }
 
 func (t *talk) close(e *exchange, verb string, words ...string) {
@@ -267,6 +274,20 @@ func (t *talk) close(e *exchange, verb string, words ...string) {
 		_ = t.sayLocked(verb, e.id, words...)
 	}
 	e.stop()
+}
+
+// trouble ends an exchange of which nobody can tell now. Postfix takes every FAIL for a
+// wrong password, whatever stands in it, but not the end of the connection; so that is
+// what it gets, unless that would end other exchanges, too.
+func (t *talk) trouble(e *exchange, words []string) {
+	t.mu.Lock()
+	alone := len(t.exchanges) == 1 && t.exchanges[e.id] == e
+	if alone {
+		delete(t.exchanges, e.id)
+		t.conn.Close()
+	}
+	t.mu.Unlock()
+	t.close(e, "FAIL", append(words, "temp", "code=temp_fail")...)
 }
 
 func (t *talk) say(verb string, id uint32, words ...string) error {

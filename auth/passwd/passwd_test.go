@@ -21,7 +21,7 @@ import (
 // and others in every state.
 func files(t *testing.T) (passwd, shadow string) {
 	t.Helper()
-	stored, err := exec.Command("openssl", "passwd", "-6", "-salt", "saltsalt", "secret").Output()
+	stored, err := exec.Command("openssl", "passwd", "-1", "-salt", "saltsalt", "secret").Output()
 	if err != nil {
 		t.Fatalf("openssl: %v", err)
 	}

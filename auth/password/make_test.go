@@ -82,7 +82,7 @@ func TestMake(t *testing.T) {
 
 // TestRenew: the scheme stays or gets better.
 func TestRenew(t *testing.T) {
-	v := NewVerifier(Limits{})
+	v, seen := NewVerifier(Limits{}), make(map[string]bool)
 	for old, prefix := range map[string]string{
 		"{PLAIN}old": "{PLAIN}", "$6$x$y": "$6$", "$5$x$y": "$5$", "$2y$05$x": "$2y$", "{BLF-CRYPT}$2y$05$x": "{BLF-CRYPT}$2y$", "{CRYPT}$2b$05$x": "{CRYPT}$2y$",
 		"$1$x$y": "$6$", "{SSHA}x": "{CRYPT}$6$", "{MD5}$1$x$y": "{CRYPT}$6$", "{MD5}x": "{CRYPT}$6$", "3MXR538XkimuY": "$6$", "{CRYPT}3MXR538XkimuY": "{CRYPT}$6$", "": "$6$",
@@ -95,7 +95,10 @@ func TestRenew(t *testing.T) {
 			t.Errorf("for %s: %s, %v", old, stored, err)
 			continue
 		}
-		check(t, v, stored, "secret")
+		if !seen[prefix] { // it is slow, as it should be
+			check(t, v, stored, "secret")
+		}
+		seen[prefix] = true
 	}
 }
 

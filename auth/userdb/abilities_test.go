@@ -23,16 +23,16 @@ func open(t *testing.T, path string) *DB {
 	return db
 }
 
-// TestConformanceOfForms runs the suite for each way in which a password is kept,
-// so that every mechanism is gone through, and changes of the password, too.
-func TestConformanceOfForms(t *testing.T) {
+// TestForms goes through every mechanism, and changes of the password, for each way
+// in which a password is kept.
+func TestForms(t *testing.T) {
 	for _, stored := range []string{
 		"{PLAIN}secret",
 		"{SCRAM-SHA-256}4096,KUS3tmMWetb/MmmsZMTW/A==,8EGTaqhtO66H5zxrmEXhWYJKt16Ty8PnwyzxNYzUomA=,EObaKe1cUaXIBzZ/txit681dZ0W32/VzFK6SwiHxUNU=",
 		ssha + "|hmac-md5pw=cd3ba7deaad6e5ca23448ba42e379747a9e0f7f1fbc00c8a81bbaac395731b56|imap-hmac-sha1pw=091e0f4c6cb5277ee2beb639a60d0831b5c8adcdaee172433df3e96ba4f00fb1b6a490c3929d2034",
 	} {
 		t.Run(stored[:6], func(t *testing.T) {
-			conformance.Test(t, func(t *testing.T) conformance.Fixture {
+			conformance.TestMechanisms(t, func(t *testing.T) conformance.Fixture {
 				path := filepath.Join(t.TempDir(), "userdb")
 				write(t, path, "# accounts\nother\tuid=1|gid=1|home=/o|systempw="+ssha+"\njohn\tuid=990|gid=990|home=/h|systempw="+stored+"\nlocked\tuid=1|gid=1|home=/l|systempw=!"+ssha+"\noff\tuid=1|gid=1|home=/f|options=disableimap=1|systempw="+stored+"\n")
 				return conformance.Fixture{Backend: open(t, path), Login: "john", Password: "secret", Locked: "locked", Disabled: "off", Changes: true}

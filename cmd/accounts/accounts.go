@@ -96,23 +96,33 @@ func Join(c *config.Config, modules []Module) (auth.Backend, error) {
 
 // offer is which SASL mechanisms there are.
 func offer(c *config.Config) (*auth.Offer, error) {
-	o := auth.OfferOptions{Names: c.Mechanisms, ChannelBinding: c.ChannelBinding}
+	o := auth.OfferOptions{Names: c.Mechanisms, Courier: c.AuthWords, ChannelBinding: c.ChannelBinding}
 	var err error
 	if o.Host, err = os.Hostname(); err != nil {
 		return nil, fmt.Errorf("the name of this host: %w", err)
 	}
-	if c.AuthSecretFile != "" {
-		if o.Secret, err = os.ReadFile(c.AuthSecretFile); err != nil {
-			return nil, fmt.Errorf("AUTH_SECRETFILE: %w", err)
-		}
-		if len(o.Secret) < 16 || len(o.Secret) > 1<<16 {
-			return nil, fmt.Errorf("AUTH_SECRETFILE: %s has %d bytes, not 16 to 65536", c.AuthSecretFile, len(o.Secret))
-		}
+	if o.Secret, err = secret(c); err != nil {
+		return nil, fmt.Errorf("AUTH_SECRETFILE: %w", err)
 	}
 	if o.Tokens, err = tokens(c); err != nil {
 		return nil, err
 	}
 	return auth.NewOffer(o), nil
+}
+
+// secret is what AUTH_SECRETFILE holds, nil where there is none.
+func secret(c *config.Config) ([]byte, error) {
+	if c.AuthSecretFile == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.AuthSecretFile)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) < 16 || len(text) > 1<<16 {
+		return nil, fmt.Errorf("%s has %d bytes, not 16 to 65536", c.AuthSecretFile, len(text))
+	}
+	return text, nil
 }
 
 // errNotSetUp passes over a module whose settings file is not there.
@@ -169,21 +179,30 @@ func openTable(file string, open func(string, sqlquery.Options) (*sqlquery.Table
 			return nil, fmt.Errorf("%w: %w", errNotSetUp, err)
 		}
 		if err != nil {
-			return nil, err
+			return nil, inFile(path, err)
 		}
 		return table, nil
 	}
 }
 
 func openLDAP(s source) (auth.Backend, error) {
-	b, err := ldap.Open(filepath.Join(s.config.AuthDir, "authldaprc"), ldap.Options{
+	path := filepath.Join(s.config.AuthDir, "authldaprc")
+	b, err := ldap.Open(path, ldap.Options{
 		Verifier: s.verifier, Logger: s.logger, CACert: s.config.LDAPCACert, RequireCert: s.config.LDAPRequireCert,
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w", errNotSetUp, err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, inFile(path, err)
 	}
 	return b, nil
+}
+
+// inFile names the file that an error is about, unless the error does.
+func inFile(path string, err error) error {
+	if strings.Contains(err.Error(), path) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }

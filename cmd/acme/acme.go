@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -181,14 +182,17 @@ func replace(file string, text []byte) error {
 	if old, err := os.ReadFile(file); err == nil && slices.Equal(old, text) {
 		return nil
 	}
-	draft := file + ".new"
-	out, err := os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// Another process may keep the same files.
+	out, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".new-")
 	if err != nil {
 		return err
 	}
 	_, err = out.Write(text)
-	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return err
+	if err = errors.Join(err, out.Sync(), out.Close()); err == nil {
+		err = os.Rename(out.Name(), file)
 	}
-	return os.Rename(draft, file)
+	if err != nil {
+		os.Remove(out.Name())
+	}
+	return err
 }

@@ -73,7 +73,7 @@ func TestCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	directory, caFile := authority(t, l.Addr().(*net.TCPAddr).Port)
-	o := acme.Options{Names: names, Directory: directory, CACert: caFile, Dir: filepath.Join(dir, "acme"), File: file, Listener: l, Logger: slog.New(slog.DiscardHandler)}
+	o := acme.Options{Names: names, Directory: directory, CACert: caFile, Dir: filepath.Join(dir, "acme"), File: file, Listener: l, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	keep := func() {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)

@@ -33,7 +33,7 @@ func NewAnswerer(c *config.Config, modules []accounts.Module, joined auth.Backen
 		return nil, err
 	}
 	a.authdaemon = authdaemon.New(settings)
-	a.dovecot = dovecot.New(dovecot.Config{Backend: joined, Logger: logger})
+	a.dovecot = dovecot.New(dovecot.Config{Backend: auth.BeyondIMAP(joined), Logger: logger})
 	return a, nil
 }
 
@@ -42,7 +42,7 @@ func (a *Answerer) Replace(c *config.Config, modules []accounts.Module, joined a
 	settings, err := a.settings(c, modules, joined)
 	if err == nil {
 		a.authdaemon.Replace(settings)
-		a.dovecot.Replace(joined)
+		a.dovecot.Replace(auth.BeyondIMAP(joined))
 	}
 	return err
 }
@@ -50,6 +50,7 @@ func (a *Answerer) Replace(c *config.Config, modules []accounts.Module, joined a
 func (a *Answerer) settings(c *config.Config, modules []accounts.Module, joined auth.Backend) (authdaemon.Config, error) {
 	settings := authdaemon.Config{DefaultOptions: auth.ParseOptions(c.DefaultOptions), Logger: a.logger}
 	settings.Brake, _ = joined.(authdaemon.Brake) // guesses count the same, whichever door they come by
+	settings.Changer, _ = joined.(auth.PasswordChanger)
 	for _, m := range modules {
 		if m.Name == "authdaemon" {
 			return settings, fmt.Errorf("authmodulelist: authdaemond at %s cannot ask itself", accounts.AuthdaemonSocket(c))

@@ -35,7 +35,10 @@ func (s *server) connection(ctx context.Context, l listener, conn *net.TCPConn, 
 		}
 	}
 	env := make(map[string]string)
-	if !s.permitted(conn, e, env) {
+	if permitted, silent := s.permitted(e, env); !permitted {
+		free()
+		free = nil // who is refused takes nobody's place while it is told
+		s.deny(conn, silent)
 		return
 	}
 	remote := e.remote.Addr()
@@ -47,8 +50,10 @@ func (s *server) connection(ctx context.Context, l listener, conn *net.TCPConn, 
 	s.askLists(ctx, remote, env)
 	if s.dropped(env) {
 		s.log("WARN: dropped blocked connection from " + present(remote))
-		s.deny(conn)
 		leave()
+		free()
+		free = nil
+		s.deny(conn, false)
 		return
 	}
 	place := free
@@ -61,11 +66,12 @@ func (s *server) connection(ctx context.Context, l listener, conn *net.TCPConn, 
 	conn.Close()
 }
 
-// permitted asks the access file, and sets what it says.
-func (s *server) permitted(conn *net.TCPConn, e ends, env map[string]string) bool {
+// permitted asks the access file, and sets what it says. A refusal for our own end is
+// silent.
+func (s *server) permitted(e ends, env map[string]string) (ok, silent bool) {
 	r := s.rules.Load()
 	if r == nil {
-		return true
+		return true, false
 	}
 	take := func(v verdict) bool {
 		for _, a := range v.set {
@@ -74,13 +80,9 @@ func (s *server) permitted(conn *net.TCPConn, e ends, env map[string]string) boo
 		return !v.deny
 	}
 	if s.options.AccessLocal && !take(r.local(e.local)) {
-		return false
+		return false, true
 	}
-	if !take(r.remote(e.remote.Addr())) {
-		s.deny(conn)
-		return false
-	}
-	return true
+	return take(r.remote(e.remote.Addr())), false
 }
 
 // perAddress is the limit for the address at hand: the access file can say another.
@@ -91,14 +93,24 @@ func (s *server) perAddress(env map[string]string) int {
 	return s.options.MaxPerIP
 }
 
-// deny says why nobody speaks, if there is something to say. What the client sent is
-// read, within bounds, for else the kernel's reset may overtake the message.
-func (s *server) deny(conn *net.TCPConn) {
-	if s.options.DenyMessage == "" {
+// refusals bounds the connections that are refused and waited for.
+const refusals = 64
+
+// deny closes a connection, and says why before, if there is something to say. What the
+// client sent is read, within bounds, for else the kernel's reset may overtake the message.
+func (s *server) deny(conn *net.TCPConn, silent bool) {
+	defer conn.Close()
+	if silent || s.options.DenyMessage == "" {
 		return
 	}
 	conn.SetDeadline(time.Now().Add(2 * time.Second))
 	if _, err := io.WriteString(conn, s.options.DenyMessage+"\n"); err != nil {
+		return
+	}
+	select {
+	case s.refusing <- struct{}{}:
+		defer func() { <-s.refusing }()
+	default:
 		return
 	}
 	if err := conn.CloseWrite(); err != nil {

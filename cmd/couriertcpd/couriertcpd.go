@@ -96,6 +96,7 @@ type server struct {
 	children  *children
 	stderr    *stderr
 	places    chan struct{}
+	refusing  chan struct{} // a place for each connection that is being refused
 }
 
 // open does what may fail: it binds, becomes the user, and reads the rules.
@@ -112,7 +113,7 @@ func (o *Options) open() (*server, error) {
 		return nil, fmt.Errorf("setpgid: %w", err)
 	}
 	s := &server{options: o, program: program, environ: inherited(os.Environ()), resolver: newResolver(o.Resolver),
-		children: newChildren(), places: make(chan struct{}, o.MaxProcs)}
+		children: newChildren(), places: make(chan struct{}, o.MaxProcs), refusing: make(chan struct{}, refusals)}
 	s.count = newCount(o, s.log)
 	if s.listeners, err = o.listenAll(context.Background()); err != nil {
 		return nil, err

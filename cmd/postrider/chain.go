@@ -33,7 +33,7 @@ func (w *where) loadChain(readsFiles bool) (*config.Loaded, error) {
 	}
 	loaded, err := config.Load(o)
 	if err == nil {
-		err = checkFolders(&loaded.Config)
+		err = checkFolders(loaded)
 	}
 	if err != nil {
 		return nil, err

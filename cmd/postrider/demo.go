@@ -78,7 +78,7 @@ func (d *demo) run(ctx context.Context, in io.Reader, out io.Writer) error {
 		return err
 	}
 	logger := newLogger(&loaded.Config, os.Stderr)
-	listeners, err := listen(&loaded.Config)
+	doors, err := openDoors(&loaded.Config, nil)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (d *demo) run(ctx context.Context, in io.Reader, out io.Writer) error {
 	fmt.Fprintf(out, demoText, port, tlsPort, demoUser, demoPassword,
 		demoUser, demoPassword, port, port, tlsPort, port, demoUser, demoPassword)
 	go d.deliveries(ctx, root, in, out)
-	return serveAccounts(ctx, &loaded.Config, logger, listeners, nil, accounts)
+	return serveAccounts(ctx, &loaded.Config, logger, doors, accounts)
 }
 
 // demoText takes: port, TLS port, user, password; user, password, port;

@@ -167,9 +167,13 @@ func sessionConfig(c *config.Config, user string, logger *slog.Logger) session.C
 	}
 }
 
-// courierWords are the words that IMAP_CAPABILITY decides on: those that Courier
-// knew, so that a setting from its time hides what it left out and nothing that
-// came later, such as MOVE. A word that is not built in yet stands here too.
+// courierWords are the words that IMAP_CAPABILITY decides on: those that stand in the file
+// that Courier ships, so that a setting from its time hides what it left out and nothing
+// that came later, such as MOVE. A word that is not built in yet stands here too.
+//
+// Of the words that Courier announced these do not: STARTTLS, LOGINDISABLED, ID, ENABLE,
+// UTF8=ACCEPT, ACL, ACL2=UNION and those that begin with X were put behind the setting for
+// reasons of their own. AUTH= words choose mechanisms: auth.OfferOptions.
 func courierWords() []string {
 	return []string{"UIDPLUS", "CHILDREN", "NAMESPACE", "THREAD=ORDEREDSUBJECT", "THREAD=REFERENCES", "SORT", "QUOTA", "IDLE"}
 }

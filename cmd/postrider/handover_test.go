@@ -16,6 +16,9 @@ func TestHidden(t *testing.T) {
 	}{
 		{nil, nil, []string{"SORT", "IDLE", "MOVE", "UIDPLUS"}},
 		{[]string{"IMAP_CAPABILITY=IMAP4rev1 UIDPLUS idle"}, []string{"SORT", "NAMESPACE", "THREAD=REFERENCES"}, []string{"UIDPLUS", "IDLE", "MOVE", "LITERAL+", "UNSELECT", "SPECIAL-USE", "IMAP4rev1"}},
+		{[]string{"IMAP_CAPABILITY=IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA"}, []string{"IDLE"}, []string{"SORT", "THREAD=REFERENCES", "ID", "ENABLE", "MOVE"}},
+		{[]string{"IMAP_CAPABILITY=IMAP4rev1 AUTH=CRAM-MD5 STARTTLS ACL NOSUCH"}, []string{"IDLE", "AUTH=CRAM-MD5", "STARTTLS", "ACL", "NOSUCH"}, []string{"MOVE"}},
+		{[]string{"IMAP_CAPABILITY=IMAP4rev1 SORT", "IMAP_CAPABILITY_TLS=IMAP4rev1 SORT IDLE"}, []string{"IDLE"}, []string{"SORT"}},
 		{[]string{"IMAP_HIDE=MOVE"}, []string{"MOVE"}, []string{"SORT"}},
 	} {
 		loaded, err := config.Load(config.Options{Environment: c.settings})

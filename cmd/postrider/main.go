@@ -46,7 +46,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newServe(), newImapd(), newConfig(), newAdopt(), newIndex(), newDemo(), newDeliver(), newVersion())
-	root.AddCommand(newVerifyIdle())
+	root.AddCommand(newVerifyIdle(), newProcess())
 	root.AddCommand(newImaplogin(), newModule(), newAuthdaemond())
 	root.AddCommand(newPrograms()...)
 	root.AddCommand(newTools()...)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -23,21 +22,23 @@ func folderName(style account.Style, name string) (mail.Name, error) {
 	return style.Parse(style.Prefix + name)
 }
 
-// checkFolders tells which setting names a folder that cannot be one.
-func checkFolders(c *config.Config) error {
+// checkFolders tells which settings name a folder that cannot be one.
+func checkFolders(l *config.Loaded) error {
+	c := &l.Config
 	style := accountStyle(c)
+	var wrong []error
 	if _, err := folderName(style, c.TrashFolder); err != nil {
-		return fmt.Errorf("IMAP_TRASHFOLDERNAME: %w", err)
+		wrong = append(wrong, l.At("IMAP_TRASHFOLDERNAME", "IMAP_TRASHFOLDERNAME: "+err.Error()))
 	}
 	for _, p := range c.EmptyTrash {
 		if p.Folder == "" {
 			continue
 		}
 		if _, err := folderName(style, p.Folder); err != nil {
-			return fmt.Errorf("IMAP_EMPTYTRASH: %w", err)
+			wrong = append(wrong, l.At("IMAP_EMPTYTRASH", "IMAP_EMPTYTRASH: "+err.Error()))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // trashOf is where the settings have expunged messages go, nil if they are removed.

@@ -5,19 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
+	"os/signal"
 	"os/user"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"postrider/auth"
-	"postrider/cmd/certificates"
 	"postrider/config"
-	"postrider/metrics"
-	"postrider/serve"
 )
 
 func newServe() *cobra.Command {
@@ -25,147 +23,124 @@ func newServe() *cobra.Command {
 	c := &cobra.Command{
 		Use: "serve", Short: "Run the server", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			loaded, err := from.load()
-			if err != nil {
-				return err
-			}
-			logger := newLogger(&loaded.Config, os.Stderr)
-			for _, n := range loaded.Notes {
-				logger.Info("setting without effect", "at", n.String())
-			}
-			return runServe(c.Context(), &loaded.Config, logger)
+			// SIGHUP, which ends other commands, has another meaning here.
+			ctx, stop := signal.NotifyContext(context.WithoutCancel(c.Context()), syscall.SIGTERM, syscall.SIGINT)
+			defer stop()
+			return runServe(ctx, &from)
 		},
 	}
 	from.flags(c)
 	return c
 }
 
-// runServe binds the ports, gives up root, opens what it needs as the mail user,
-// and serves until ctx ends.
-func runServe(ctx context.Context, c *config.Config, logger *slog.Logger) error {
-	listeners, err := listen(c)
+// runServe opens the doors, gives up root where one user has all the mail, and serves
+// until ctx ends.
+func runServe(ctx context.Context, from *where) error {
+	loaded, err := from.load()
 	if err != nil {
 		return err
 	}
-	figures, err := listenMetrics(c.Metrics)
+	c := &loaded.Config
+	logger := newLogger(c, os.Stderr)
+	for _, n := range loaded.Notes {
+		logger.Info("setting without effect", "at", n.String())
+	}
+	split, err := isSplit(c)
+	if err = errors.Join(err, servable(c, split)); err != nil {
+		return err
+	}
+	in, err := inherit(c)
 	if err != nil {
 		return err
 	}
-	others, err := listenForOthers(c, logger)
+	doors, err := openDoors(c, in.doors)
 	if err != nil {
+		closeDoors(in.doors, nil)
 		return err
 	}
-	challenges, err := listenACME(c)
-	if err != nil {
+	closeDoors(in.doors, doors)
+	r := &reign{from: from, split: split, user: c.User, ready: in.ready, houses: new(houses)}
+	if split {
+		if c.Metrics != "" {
+			logger.Warn("METRICS has no effect with PROCESS_MODEL=split: no process has all figures")
+		}
+		return r.run(ctx, c, logger, doors)
+	}
+	if err := r.openOthers(c, logger, in); err != nil {
 		return err
 	}
 	if err := giveUpRoot(c.User); err != nil {
 		return err
 	}
-	stop, err := keepCertificates(ctx, c, challenges, logger)
+	stop, err := keepCertificates(ctx, c, r.challenges, logger)
 	if err != nil {
 		return err
 	}
-	defer stop()
-	backend, err := others.accounts(c)
-	if err != nil {
-		return err
-	}
-	defer others.serve(ctx)()
-	return serveAccounts(ctx, c, logger, listeners, figures, backend)
+	r.stopRenewals = sync.OnceFunc(stop)
+	defer r.stopRenewals()
+	return r.run(ctx, c, logger, doors)
 }
 
-// serveAccounts serves the accounts of a backend, as it stands, on open listeners, and
-// the server's figures on another, unless that is nil.
-func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, listeners []serve.Listener, figures net.Listener, backend auth.Backend) error {
-	syscall.Umask(int(c.Umask))
-	w, err := openWatch(c, logger)
-	if err != nil {
+// openOthers opens what is listened on beside the doors, before root is given up.
+func (r *reign) openOthers(c *config.Config, logger *slog.Logger, in inheritance) error {
+	var err error
+	if r.access, err = readGate(c, logger); err != nil {
 		return err
 	}
-	house, closeHouse, err := openHouseOver(c, logger, w)
-	if err != nil {
-		return err
-	}
-	defer closeHouse()
-	sc := serve.Config{
-		Handover:       &handover{config: c, house: house, roster: serve.NewRoster(c.MaxPerAccount), logger: logger},
-		Backend:        backend,
-		StartTLS:       c.StartTLS,
-		RequireTLS:     c.RequireTLS,
-		External:       c.External,
-		MaxConnections: c.MaxConnections,
-		MaxPerAddress:  c.MaxPerAddress,
-		MaxPerNetwork:  c.MaxPerNetwork,
-		LoginTimeout:   c.LoginTimeout,
-		DrainTimeout:   c.DrainTimeout,
-		Logger:         logger,
-	}
-	if c.CertFile != "" {
-		files, err := certificates.Files(c, logger)
-		if err != nil {
+	if r.figures = in.figures; r.figures == nil {
+		if r.figures, err = listenMetrics(c.Metrics); err != nil {
 			return err
 		}
-		if sc.TLS, err = serve.LoadCertificates(files); err != nil {
+	}
+	if r.challenges = in.challenges; r.challenges == nil {
+		if r.challenges, err = listenACME(c); err != nil {
 			return err
 		}
-		if c.ChannelBinding {
-			sc.TLS.OfferBindings()
-		}
 	}
-	for _, l := range listeners {
-		logger.Info("listening", "address", l.Addr().String(), "tls", l.ImplicitTLS)
-	}
-	quiet, stop := context.WithCancel(ctx)
-	defer stop()
-	go giveBack(quiet)
-	server := serve.New(sc)
-	if figures != nil {
-		end := tellMetrics(ctx, figures, metrics.Sources{Server: server.Stats, House: house.Stats, Watch: w.Stats, Version: version()}, logger)
-		defer end()
-	}
-	err = server.Serve(ctx, listeners...)
-	logger.Info("stopped", "err", err)
+	r.others, err = listenForOthers(c, logger)
 	return err
 }
 
-// listen binds the ports. Without a certificate there is no TLS listener.
-func listen(c *config.Config) ([]serve.Listener, error) {
-	var all []serve.Listener
-	for _, kind := range []struct {
-		addresses []string
-		tls       bool
-	}{{c.Listen, false}, {c.ListenTLS, true}} {
-		if kind.tls && c.CertFile == "" {
-			continue
-		}
-		for _, address := range kind.addresses {
-			l, err := net.Listen("tcp", address)
-			if err != nil {
-				for _, open := range all {
-					open.Close()
-				}
-				return nil, err
-			}
-			all = append(all, serve.Listener{Listener: l, ImplicitTLS: kind.tls})
-		}
+// isSplit tells whether there is a process for each uid.
+func isSplit(c *config.Config) (bool, error) {
+	root := os.Geteuid() == 0
+	switch {
+	case c.ProcessModel == "split" && !root:
+		return false, errors.New("PROCESS_MODEL=split needs to be started by root")
+	case c.ProcessModel == "split" && c.User != "":
+		return false, errors.New("RUN_AS and PROCESS_MODEL=split exclude each other: sessions run as the users that the accounts name")
+	case c.ProcessModel == "auto" && root && c.User == "":
+		return true, nil
 	}
-	if len(all) == 0 {
-		return nil, errors.New("nothing to listen on: set PORT, or SSLPORT with TLS_CERTFILE")
-	}
-	return all, nil
+	return c.ProcessModel == "split", nil
 }
 
-// giveUpRoot becomes the user of RUN_AS. Root without one is an error: nothing
-// here needs root once the ports are bound.
+// serveAccounts serves the accounts of a backend, as it stands, until ctx ends.
+func serveAccounts(ctx context.Context, c *config.Config, logger *slog.Logger, doors []door, backend auth.Backend) error {
+	defer closeDoors(doors, nil)
+	a, err := startAlone(c, logger, doors, nil, backend, new(houses))
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		a.Stop()
+		<-a.Done()
+	case <-a.Done():
+	}
+	return a.err
+}
+
+// giveUpRoot becomes the user of RUN_AS, where one process serves all accounts. Root
+// without one is an error: nothing here needs root once the ports are bound.
 func giveUpRoot(name string) error {
 	switch {
 	case os.Geteuid() != 0 && name == "":
 		return nil
 	case name == "":
-		return errors.New("started as root: set RUN_AS to the user or uid that the Maildirs belong to")
+		return errors.New("PROCESS_MODEL=one, started as root: set RUN_AS to the user or uid that the Maildirs belong to")
 	}
-	uid, gid, err := identify(name)
+	uid, gid, err := identify("RUN_AS", name)
 	if err != nil {
 		return err
 	}
@@ -187,8 +162,9 @@ func giveUpRoot(name string) error {
 	return nil
 }
 
-// identify reads a user's name, or a number that stands for uid and gid.
-func identify(name string) (uid, gid int, err error) {
+// identify reads a user's name, or a number that stands for uid and gid, as a setting
+// has it.
+func identify(setting, name string) (uid, gid int, err error) {
 	if n, err := strconv.ParseUint(name, 10, 31); err == nil {
 		if u, err := user.LookupId(name); err == nil {
 			gid, err := strconv.Atoi(u.Gid)
@@ -198,7 +174,7 @@ func identify(name string) (uid, gid int, err error) {
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
-		return 0, 0, fmt.Errorf("RUN_AS: %w", err)
+		return 0, 0, fmt.Errorf("%s: %w", setting, err)
 	}
 	uid, err = strconv.Atoi(u.Uid)
 	if err != nil {

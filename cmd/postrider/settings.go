@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,7 @@ func (w *where) load() (*config.Loaded, error) {
 	}
 	loaded, err := config.Load(o)
 	if err == nil {
-		err = checkFolders(&loaded.Config)
+		err = checkFolders(loaded)
 	}
 	return loaded, err
 }
@@ -50,11 +51,17 @@ func newConfig() *cobra.Command {
 		Use: "check", Short: "Name file, line and mend for each mistake in the settings", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			loaded, err := from.load()
-			for _, n := range loaded.Notes {
+			found := checkSettings(loaded, time.Now())
+			for _, n := range append(loaded.Notes, found.notes...) {
 				fmt.Fprintln(c.OutOrStdout(), "note:", n)
 			}
 			if err != nil {
 				fmt.Fprintln(c.OutOrStdout(), err)
+			}
+			for _, m := range found.mistakes {
+				fmt.Fprintln(c.OutOrStdout(), m)
+			}
+			if err != nil || len(found.mistakes) > 0 {
 				return errTold
 			}
 			fmt.Fprintln(c.OutOrStdout(), "no mistakes")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 
@@ -21,6 +22,9 @@ type otherSockets struct {
 // listenForOthers opens them, before root is given up.
 func listenForOthers(c *config.Config, logger *slog.Logger) (*otherSockets, error) {
 	daemon, dovecot := authdaemond.Wanted(c)
+	if dovecot && len(c.DovecotSockets) == 0 {
+		return nil, errors.New("SERVE_SOCKETS names dovecot: set DOVECOT_AUTH_SOCKET")
+	}
 	open, err := authdaemond.Listen(c, daemon, dovecot, logger)
 	if err != nil {
 		return nil, err
@@ -28,7 +32,7 @@ func listenForOthers(c *config.Config, logger *slog.Logger) (*otherSockets, erro
 	return &otherSockets{open: open, logger: logger}, nil
 }
 
-// accounts opens what all doors ask.
+// accounts opens what all doors ask, from now on.
 func (o *otherSockets) accounts(c *config.Config) (auth.Backend, error) {
 	if len(o.open.Paths()) == 0 {
 		return accounts.Open(c, o.logger)
@@ -38,7 +42,11 @@ func (o *otherSockets) accounts(c *config.Config) (auth.Backend, error) {
 		return nil, err
 	}
 	joined, err := accounts.Join(c, modules)
-	if err == nil {
+	switch {
+	case err != nil:
+	case o.answerer != nil: // the settings were read again
+		err = o.answerer.Replace(c, modules, joined)
+	default:
 		o.answerer, err = authdaemond.NewAnswerer(c, modules, joined, o.logger, os.Stderr)
 	}
 	return joined, err

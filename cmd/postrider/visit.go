@@ -47,7 +47,7 @@ func visitOf(environment []string) (*visit, error) {
 		tag: env["IMAPLOGINTAG"], user: cmp.Or(who, env["AUTHADDR"]), maildir: env["MAILDIR"], began: time.Now(),
 		remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0), // as Courier says from a shell
 	}
-	v.chain = v.tag != "" || v.user != ""
+	v.chain = v.tag != "" || v.user != "" || isSet // empty: a chain that has accepted nobody
 	if !v.chain {
 		v.user = caller()
 		return v, nil

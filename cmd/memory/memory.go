@@ -1,4 +1,4 @@
-package main
+package memory
 
 import (
 	"context"
@@ -84,8 +84,8 @@ func (k *keeper) look(now memoryUse) bool {
 	return true
 }
 
-// giveBack gives memory back until ctx ends.
-func giveBack(ctx context.Context) {
+// GiveBack gives memory back until ctx ends.
+func GiveBack(ctx context.Context) {
 	t := time.NewTicker(lookAtMemory)
 	defer t.Stop()
 	k := keeper{before: readMemory(), left: collections}
