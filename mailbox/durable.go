@@ -45,6 +45,13 @@ func (y *syncer) clean() bool {
 	return y.pending == [2]bool{} && y.deferred == [2]bool{} && y.running == nil
 }
 
+// reached says whether everything up to a position is on disk.
+func (y *syncer) reached(at position) bool {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.done.covers(at)
+}
+
 // Durable returns nil once everything that s shows is on disk. A session calls it
 // before it writes anything that it learned from s; many that wait share one
 // fsync. It is called without any lock held. ErrNotDurable: nothing of s that was

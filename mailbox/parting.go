@@ -26,6 +26,9 @@ func (m *Mailbox) part(ctx context.Context) (wrote bool) {
 	}
 	if err == nil {
 		err = m.change(ctx, func() error {
+			if m.c.Fsync && !m.sync.reached(m.Snapshot().at) {
+				return nil // there was a change meanwhile, perhaps by another process: later
+			}
 			records := m.parting()
 			if wrote = len(records) > 0; wrote {
 				if err := m.note(records...); err != nil {
