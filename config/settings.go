@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,6 +27,11 @@ func (s *Setting) DefaultFor(courier bool) string {
 // Settings returns every setting that is obeyed, in the order in which they are
 // printed. The caller owns the slice.
 func Settings() []Setting {
+	return slices.Concat(doorSettings(), tlsSettings(), accountSettings(), daemonSettings(), tokenSettings(), processSettings(), sessionSettings(), folderSettings(), operationSettings())
+}
+
+// doorSettings are where is listened, and for how many.
+func doorSettings() []Setting {
 	return []Setting{
 		{"ADDRESS", "0", "", "address", "where the plain listener listens; 0 is everywhere", nil},
 		{"PORT", "143", "", "ports", "its ports, [ADDRESS.]PORT with commas; empty: no such listener", listen(func(c *Config) *[]string { return &c.Listen })},
@@ -35,10 +41,14 @@ func Settings() []Setting {
 		{"MAXPERIP", "50", "4", "number", "connections from one address; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAddress })},
 		{"MAXPERC", "0", "", "number", "connections from one network, 24 bits of IPv4 or 56 of IPv6; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerNetwork })},
 		{"MAXPERACCOUNT", "100", "", "number", "sessions of one account; beyond it the longest silent one of the same address and program makes way; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAccount })},
-
 		{"TCPDOPTS", "", "", "options", "of couriertcpd, which imapd.rc start hands on; serve obeys -maxprocs, -maxperip, -maxperc and -access, which come before the settings above and IMAPACCESSFILE", tcpdOptions},
 		{"IMAPACCESSFILE", "", "", "path", "text of couriertcpd's access file, or a directory of such texts: who may connect; serve looks at allow and deny alone, couriertcpd at the variables as well", accessFile},
+	}
+}
 
+// tlsSettings are certificates, and who must have them.
+func tlsSettings() []Setting {
+	return []Setting{
 		{"TLS_CERTFILE", "", "", "path", "PEM file with the certificate and its chain; empty: no TLS", text(func(c *Config) *string { return &c.CertFile })},
 		{"TLS_PRIVATE_KEYFILE", "", "", "path", "PEM file with the key; empty: it is in TLS_CERTFILE", text(func(c *Config) *string { return &c.KeyFile })},
 		{"TLS_PROTOCOL", "TLSv1.2+", "", "TLSv1.2+ or TLSv1.3+", "oldest version that is spoken; Courier's older ones count as TLSv1.2+", tlsVersion},
@@ -54,7 +64,12 @@ func Settings() []Setting {
 		{"ACME_ADDRESS", ":80", "", "address", "where challenges are answered (http-01); the authority asks at port 80", text(func(c *Config) *string { return &c.ACME.Address })},
 		{"IMAPDSTARTTLS", "YES", "", "YES or NO", "offer STARTTLS on the plain listener", yes(func(c *Config) *bool { return &c.StartTLS })},
 		{"IMAP_TLS_REQUIRED", "0", "", "0 or 1", "refuse passwords on a connection without TLS", flag(func(c *Config) *bool { return &c.RequireTLS })},
+	}
+}
 
+// accountSettings are where accounts come from, and how they are proved.
+func accountSettings() []Setting {
+	return []Setting{
 		{"authmodulelist", "authuserdb", "", "words", "where accounts come from, asked in this order", names(func(c *Config) *[]string { return &c.Modules })},
 		{"LDAPTLS_CACERT", "", "", "path", "PEM file of the authorities that vouch for the servers of authldap; empty: the system's", text(func(c *Config) *string { return &c.LDAPCACert })},
 		{"LDAPTLS_REQCERT", "demand", "", "never, allow, try or demand", "whether the certificates of the servers of authldap are checked", choice(func(c *Config) *string { return &c.LDAPRequireCert }, "never", "allow", "try", "demand", "hard")},
@@ -72,6 +87,12 @@ func Settings() []Setting {
 		{"AUTH_CHANNEL_BINDING", "0", "", "0 or 1", "offer the -PLUS forms of SCRAM over TLS", flag(func(c *Config) *bool { return &c.ChannelBinding })},
 		{"AUTH_SECRETFILE", "", "", "path", "file of 16 bytes and more that makes the salts shown for logins without one; empty: new ones at each start", text(func(c *Config) *string { return &c.AuthSecretFile })},
 		{"AUTH_CACHE_TTL", "0", "", "seconds", "how long a password that was right is taken without asking again; 0: never", seconds(0, 3600, func(c *Config) *int64 { return (*int64)(&c.AuthCacheTTL) })},
+	}
+}
+
+// daemonSettings are authdaemond and Dovecot's socket: asking, and answering, other programs.
+func daemonSettings() []Setting {
+	return []Setting{
 		{"authdaemonvar", "/run/courier/authdaemon", "", "path", "folder of authdaemond's socket, which the module authdaemon asks and authdaemond opens", text(func(c *Config) *string { return &c.AuthdaemonDir })},
 		{"TIMEOUT_SOCK", "10", "", "seconds", "to connect to authdaemond", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.TimeoutConnect) })},
 		{"TIMEOUT_WRITE", "10", "", "seconds", "to send authdaemond a request", seconds(1, 600, func(c *Config) *int64 { return (*int64)(&c.TimeoutWrite) })},
@@ -82,6 +103,12 @@ func Settings() []Setting {
 		{"DOVECOT_AUTH_SOCKET", "", "", "paths", "sockets for mail servers that speak Dovecot's protocol, such as /var/spool/postfix/private/auth; authdaemond opens them, or serve", paths(func(c *Config) *[]string { return &c.DovecotSockets })},
 		{"DOVECOT_AUTH_MODE", "0660", "", "octal", "their permissions", octal(func(c *Config) *uint32 { return (*uint32)(&c.DovecotMode) })},
 		{"DOVECOT_AUTH_OWNER", "", "", "user or user:group", "whom they belong to; empty: who starts the program", text(func(c *Config) *string { return &c.DovecotOwner })},
+	}
+}
+
+// tokenSettings are access tokens.
+func tokenSettings() []Setting {
+	return []Setting{
 		{"OAUTH_ISSUER", "", "", "address", "OpenID provider whose signed tokens log in, by OAUTHBEARER and XOAUTH2; empty: none do", text(func(c *Config) *string { return &c.OAuth.Issuer })},
 		{"OAUTH_AUDIENCE", "", "", "words", "a token must be made for one of them: the ID of the mail programs' registration, mostly", names(func(c *Config) *[]string { return &c.OAuth.Audience })},
 		{"OAUTH_SCOPE", "", "", "words", "what a token must be good for, all of them", text(func(c *Config) *string { return &c.OAuth.Scope })},
@@ -90,15 +117,25 @@ func Settings() []Setting {
 		{"OAUTH_CLIENT_ID", "", "", "word", "who asks there", text(func(c *Config) *string { return &c.OAuth.ClientID })},
 		{"OAUTH_CLIENT_SECRETFILE", "", "", "path", "file with the secret of who asks", text(func(c *Config) *string { return &c.OAuth.ClientSecretFile })},
 		{"OAUTH_CACERT", "", "", "path", "PEM file of the authorities that vouch for the provider; empty: the system's", text(func(c *Config) *string { return &c.OAuth.CACert })},
+	}
+}
+
+// processSettings are whose processes serve.
+func processSettings() []Setting {
+	return []Setting{
 		{"MAILDIRPATH", "Maildir", "", "path", "the Maildir below an account's home, where the account names none", text(func(c *Config) *string { return &c.Maildir })},
 		{"RUN_AS", "", "", "user or uid", "one process serves all accounts, as this user after binding the ports; empty, and started by root: PROCESS_MODEL", text(func(c *Config) *string { return &c.User })},
-
 		{"PROCESS_MODEL", "auto", "", "auto, one or split", "one process for accounts of one uid, or one for each uid; auto splits where root starts the server without RUN_AS", choice(func(c *Config) *string { return &c.ProcessModel }, "auto", "one", "split")},
 		{"FRONT_USER", "nobody", "", "user or uid", "split: whom the process belongs to that strangers reach; best a user for this alone", text(func(c *Config) *string { return &c.FrontUser })},
 		{"FRONT_DIR", "/run/postrider/empty", "", "path", "split: the empty directory that this process is locked into; it is made", text(func(c *Config) *string { return &c.FrontDir })},
 		{"AUTH_USER", "", "", "user or uid", "split: whom the process belongs to that checks passwords; empty: root, which the password file of the system needs", text(func(c *Config) *string { return &c.AuthUser })},
 		{"WORKER_LINGER", "60", "", "seconds", "split: how long the process of a uid stays after its last session", seconds(0, 86400, func(c *Config) *int64 { return (*int64)(&c.WorkerLinger) })},
+	}
+}
 
+// sessionSettings are what a session is.
+func sessionSettings() []Setting {
+	return []Setting{
 		{"IMAP_NAMESPACE", "plain", "courier", "plain or courier", "how folders are named: Sent with /, or INBOX.Sent with .", namespace},
 		{"FOLDER_ENCODING", "auto", "", "auto, utf8 or utf7", "how folder names are written on disk; auto looks at each account", choice(func(c *Config) *string { return &c.Encoding }, "auto", "utf8", "utf7")},
 		{"IMAP_CAPABILITY", "*", "", "words", "which of the words that Courier knew to announce; words it never knew stay; * is all. If there is an AUTH= word, here or in IMAP_CAPABILITY_TLS, those say which mechanisms that Courier knew are offered, unless AUTH_MECHANISMS does", capability(true)},
@@ -114,7 +151,12 @@ func Settings() []Setting {
 		{"IMAP_APPENDLIMIT", "100M", "", "bytes, K, M or G", "largest message that APPEND takes", size(func(c *Config) *int64 { return &c.AppendLimit })},
 		{"IMAP_ENHANCEDIDLE", "1", "", "0 or 1", "0: look for changes every IMAP_IDLE_TIMEOUT instead of being notified; 0 in Courier's files is passed over", flag(func(c *Config) *bool { return &c.EnhancedIdle })},
 		{"IMAP_IDLE_TIMEOUT", "60", "", "seconds", "how often to look where there is no notification; with IMAP_ENHANCEDIDLE every 5 at most", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.PollInterval) })},
+	}
+}
 
+// folderSettings are folders that do something by themselves, and what comes before a session.
+func folderSettings() []Setting {
+	return []Setting{
 		{"IMAP_TRASHFOLDERNAME", "Trash", "", "folder", "the trash", text(func(c *Config) *string { return &c.TrashFolder })},
 		{"IMAP_EMPTYTRASH", "", "", "FOLDER:DAYS,...", "remove what has lain in a folder, unchanged, for so many days; DAYS alone is of the trash", purges},
 		{"IMAP_MOVE_EXPUNGE_TO_TRASH", "0", "", "0 or 1", "move what is expunged to the trash; what a session has copied, and the trash itself, is removed", flag(func(c *Config) *bool { return &c.ExpungeToTrash })},
@@ -126,7 +168,12 @@ func Settings() []Setting {
 		{"OUTBOX_MULTIPLE_SEND", "0", "", "0 or 1", "let COPY put more than one message into OUTBOX", flag(func(c *Config) *bool { return &c.OutboxMultiple })},
 		{"AUTH_MKHOMEDIR_SKEL", "", "", "path", "directory that is copied where the home of an account that logs in is not there; empty: none", text(func(c *Config) *string { return &c.Skeleton })},
 		{"IMAPDEBUGFILE", "", "", "file name", "write the sessions of an account to this file in its Maildir, if it is there; empty: never", fileName(func(c *Config) *string { return &c.DebugFile })},
+	}
+}
 
+// operationSettings are times, figures and the log.
+func operationSettings() []Setting {
+	return []Setting{
 		{"LOGIN_TIMEOUT", "60", "", "seconds", "from the connection to the login", seconds(1, 3600, func(c *Config) *int64 { return (*int64)(&c.LoginTimeout) })},
 		{"INACTIVITY_TIMEOUT", "1800", "", "seconds", "between two commands; RFC 3501 wants at least 1800", seconds(10, 1<<20, func(c *Config) *int64 { return (*int64)(&c.IdleTimeout) })},
 		{"DRAIN_TIMEOUT", "10", "", "seconds", "for sessions to end after SIGTERM, and to go on after SIGUSR2", seconds(1, 604800, func(c *Config) *int64 { return (*int64)(&c.DrainTimeout) })},
