@@ -82,3 +82,34 @@ func (q *hintQueue) none() bool {
 	defer q.mu.Unlock()
 	return !q.pendingLocked()
 }
+
+// writeLast writes what is pending.
+func (m *Mailbox) writeLast(ctx context.Context) error {
+	err := m.Durable(ctx, m.Snapshot())
+	if err == nil {
+		err = m.syncDeferred()
+	}
+	if err == nil {
+		m.keepAtEnd()
+		err = m.change(ctx, m.finish)
+	}
+	if errors.Is(err, ErrClosed) || bearable(err) {
+		err = nil
+	}
+	return err
+}
+
+// finish notes what the next opening may believe, and writes the snapshot file if
+// that is worth it.
+func (m *Mailbox) finish() error {
+	records := m.parting()
+	if m.side.marks[unsafeMark] != "" {
+		records = append(records, index.Mark{Name: unsafeMark})
+	}
+	if len(records) > 0 {
+		if err := m.note(records...); err != nil {
+			return err
+		}
+	}
+	return m.checkpoint()
+}
