@@ -40,7 +40,7 @@ func (m *Mailbox) part(ctx context.Context) (wrote bool) {
 		})
 	}
 	if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrGone) && !bearable(err) {
-		m.log.Warn("what the next opening may believe is written later", "error", err)
+		m.log.Debug("what the next opening may believe is written later", "error", err)
 	}
 	return wrote && err == nil
 }
