@@ -82,7 +82,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		Listen: []string{":143"}, ListenTLS: []string{":993"}, MaxConnections: 10000, MaxPerAddress: 50, MaxPerAccount: 100,
+		Listen: []string{":143"}, ListenTLS: []string{":993"}, MaxConnections: 10000, MaxPerAddress: 50,
 		MinTLS: tls.VersionTLS12, ALPN: []string{"imap"}, VerifyPeer: "NONE", StartTLS: true, Modules: []string{"authuserdb"}, AuthDir: "/etc/postrider",
 		LDAPRequireCert: "demand", OAuth: OAuth{Audience: []string{}, Claim: "email"}, ACME: ACME{Names: []string{}, Dir: "/var/lib/postrider/acme", Address: ":80"}, Userdb: "/etc/postrider/userdb",
 		PasswdFile: "/etc/passwd", ShadowFile: "/etc/shadow", PAMHelper: "/usr/local/libexec/postrider-pam", AuthpipeProgram: "/etc/postrider/authProg", AuthProcesses: 5,

@@ -40,7 +40,7 @@ func doorSettings() []Setting {
 		{"MAXDAEMONS", "10000", "40", "number", "connections in all; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxConnections })},
 		{"MAXPERIP", "50", "4", "number", "connections from one address; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAddress })},
 		{"MAXPERC", "0", "", "number", "connections from one network, 24 bits of IPv4 or 56 of IPv6; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerNetwork })},
-		{"MAXPERACCOUNT", "100", "", "number", "sessions of one account; beyond it the longest silent one of the same address and program makes way; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAccount })},
+		{"MAXPERACCOUNT", "0", "", "number", "sessions of one account; beyond it the longest silent one of the same address and program makes way; 0: no limit", number(0, 1<<24, func(c *Config) *int { return &c.MaxPerAccount })},
 		{"TCPDOPTS", "", "", "options", "of couriertcpd, which imapd.rc start hands on; serve obeys -maxprocs, -maxperip, -maxperc and -access, which come before the settings above and IMAPACCESSFILE", tcpdOptions},
 		{"IMAPACCESSFILE", "", "", "path", "text of couriertcpd's access file, or a directory of such texts: who may connect; serve looks at allow and deny alone, couriertcpd at the variables as well", accessFile},
 	}

@@ -37,7 +37,7 @@ func TestIdleFigures(t *testing.T) {
 	if !*figures {
 		t.Skip("make bench-idle runs it")
 	}
-	s := startServer(t, "MAXDAEMONS=0", "LOG_LEVEL=warn")
+	s := startServer(t, "MAXDAEMONS=0", "MAXPERACCOUNT=0", "LOG_LEVEL=warn")
 	a := s.account(t)
 	fillFolder(t, a, *figuresMail)
 	var idle []*idler
@@ -68,7 +68,7 @@ func TestIdleFigures(t *testing.T) {
 		if *figuresCrowd == 0 {
 			continue
 		}
-		quietCrowd(t, startServer(t, "MAXDAEMONS=0", "LOG_LEVEL=warn"), secure)
+		quietCrowd(t, startServer(t, "MAXDAEMONS=0", "MAXPERACCOUNT=0", "LOG_LEVEL=warn"), secure)
 	}
 }
 
